@@ -1,0 +1,70 @@
+# How every target of the project is declared: warnings, sanitizers, Abseil flavour, tests.
+
+find_package(absl REQUIRED)
+find_package(GTest REQUIRED)
+find_package(Threads REQUIRED)
+
+option(XPOOL_WERROR "Treat warnings as errors" ON)
+set(XPOOL_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined or thread")
+
+add_library(xpool_options INTERFACE)
+target_include_directories(xpool_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(xpool_options INTERFACE
+  -Wall -Wextra -Wno-missing-field-initializers $<$<BOOL:${XPOOL_WERROR}>:-Werror>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+target_compile_definitions(xpool_options INTERFACE CL_TARGET_OPENCL_VERSION=300
+  CL_USE_DEPRECATED_OPENCL_1_0_APIS CL_USE_DEPRECATED_OPENCL_1_1_APIS
+  CL_USE_DEPRECATED_OPENCL_1_2_APIS CL_USE_DEPRECATED_OPENCL_2_0_APIS
+  CL_USE_DEPRECATED_OPENCL_2_1_APIS CL_USE_DEPRECATED_OPENCL_2_2_APIS)
+if(XPOOL_SANITIZE)
+  add_compile_options(-fsanitize=${XPOOL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${XPOOL_SANITIZE})
+endif()
+
+# Abseil comes as shared libraries to our own programs (gRPC uses the same ones) but statically to a library that is loaded
+# into a user's process: such a target sets the property XPOOL_GUEST.
+file(GLOB xpool_absl_archives /usr/lib/*/libabsl_*.a)
+add_library(xpool_absl INTERFACE)
+set(xpool_absl_shared absl::statusor absl::status absl::strings absl::str_format absl::flat_hash_map absl::flat_hash_set
+  absl::synchronization absl::base absl::time absl::inlined_vector absl::random_random absl::btree)
+target_link_libraries(xpool_absl INTERFACE
+  "$<IF:$<BOOL:$<TARGET_PROPERTY:XPOOL_GUEST>>,-Wl$<COMMA>--start-group;${xpool_absl_archives};-Wl$<COMMA>--end-group,${xpool_absl_shared}>")
+
+# xpool_library(NAME SOURCES a.cc ... DEPS target ...): a static library of one folder.
+function(xpool_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC xpool_options xpool_absl ${arg_DEPS} Threads::Threads)
+endfunction()
+
+# xpool_guest_library(NAME SOURCES ... DEPS ... EXPORTS map): a shared library loaded into someone else's process.
+function(xpool_guest_library name)
+  cmake_parse_arguments(arg "" "EXPORTS" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} SHARED ${arg_SOURCES})
+  set_target_properties(${name} PROPERTIES XPOOL_GUEST ON LINK_DEPENDS ${arg_EXPORTS})
+  target_link_libraries(${name} PRIVATE xpool_options ${arg_DEPS} xpool_absl Threads::Threads ${CMAKE_DL_LIBS})
+  target_link_options(${name} PRIVATE -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections
+    -Wl,--version-script=${arg_EXPORTS} -Wl,-z,nodelete)
+  if(NOT XPOOL_SANITIZE)
+    target_link_options(${name} PRIVATE -static-libstdc++ -Wl,-z,defs)
+  endif()
+endfunction()
+
+# xpool_program(NAME SOURCES ... DEPS ...)
+function(xpool_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE xpool_options ${arg_DEPS})
+endfunction()
+
+# xpool_test(NAME SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s]): a GoogleTest binary, one ctest entry.
+function(xpool_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE xpool_options ${arg_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()

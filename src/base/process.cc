@@ -1,0 +1,72 @@
+#include "base/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace xpool {
+
+absl::StatusOr<ProcessStat> ReadProcessStat(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string text;
+  if (!std::getline(file, text)) return absl::NotFoundError(absl::StrCat("there is no process ", pid));
+  const size_t open = text.find('('), close = text.rfind(')');  // comm may itself hold brackets
+  if (open == std::string::npos || close == std::string::npos || close + 2 >= text.size()) {
+    return absl::DataLossError(absl::StrCat("/proc/", pid, "/stat is not understood"));
+  }
+  ProcessStat stat;
+  stat.command = text.substr(open + 1, close - open - 1);
+  std::istringstream fields(text.substr(close + 2));
+  std::string skipped;
+  uint64_t user_ticks = 0, system_ticks = 0;
+  fields >> stat.state;  // field 3 of proc(5)
+  for (int i = 4; i <= 13; ++i) fields >> skipped;
+  fields >> user_ticks >> system_ticks;  // 14, 15
+  for (int i = 16; i <= 21; ++i) fields >> skipped;
+  fields >> stat.start_ticks;  // 22
+  static const int64_t ns_per_tick = kNsPerSec / sysconf(_SC_CLK_TCK);
+  stat.cpu_time_ns = static_cast<int64_t>(user_ticks + system_ticks) * ns_per_tick;
+  return stat;
+}
+
+absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid) {
+  UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (fd.valid()) return fd;
+  if (errno == ESRCH) return absl::NotFoundError(absl::StrCat("there is no process ", pid));
+  return ErrnoStatus(absl::StrCat("pidfd_open(", pid, ")"));
+}
+
+pid_t PidOfPidfd(int pidfd) {
+  std::ifstream file(absl::StrCat("/proc/self/fdinfo/", pidfd));
+  std::string line;
+  while (std::getline(file, line)) {
+    int pid = 0;
+    if (sscanf(line.c_str(), "Pid: %d", &pid) == 1) return pid > 0 ? pid : 0;
+  }
+  return 0;
+}
+
+bool PidfdIsDead(int pidfd) {
+  pollfd entry{pidfd, POLLIN, 0};
+  return poll(&entry, 1, 0) == 1;
+}
+
+int64_t ProcessCpuTimeNs(pid_t pid) {
+  clockid_t clock;
+  if (clock_getcpuclockid(pid, &clock) != 0) return -1;
+  timespec time;
+  if (clock_gettime(clock, &time) != 0) return -1;
+  return int64_t{time.tv_sec} * kNsPerSec + time.tv_nsec;
+}
+
+}  // namespace xpool

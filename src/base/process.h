@@ -1,0 +1,35 @@
+// Facts about other processes of this machine, and their death.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+
+namespace xpool {
+
+struct ProcessStat {
+  char state = '?';          // R, S, D, T (stopped), t (traced), Z, X
+  uint64_t start_ticks = 0;  // since boot: with the pid, the identity of a process
+  int64_t cpu_time_ns = 0;   // user + system of all threads, in clock ticks' resolution
+  std::string command;       // comm, at most 15 bytes
+};
+
+// NOT_FOUND when the process is gone.
+absl::StatusOr<ProcessStat> ReadProcessStat(pid_t pid);
+
+// A pidfd; readable (poll) once the process has died. NOT_FOUND when it is gone.
+absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid);
+
+// The process a pidfd names, 0 when it has been reaped or lives in another pid namespace.
+pid_t PidOfPidfd(int pidfd);
+
+bool PidfdIsDead(int pidfd);
+
+// CPU time of all threads of |pid| at nanosecond resolution, by its CPU clock; -1 when it is gone.
+int64_t ProcessCpuTimeNs(pid_t pid);
+
+}  // namespace xpool
