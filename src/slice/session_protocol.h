@@ -12,8 +12,15 @@
 // The socket's end means the agent died (client keeps what it holds and reattaches with Hello) or the client did.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
 #include <type_traits>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace xpool {
 
@@ -124,6 +131,41 @@ Message NewMessage() {
   Message message{};
   message.header = MessageHeader{kSessionMagic, kSessionVersion, TypeOf<Message>(), sizeof(Message)};
   return message;
+}
+
+// The header of a received message whose magic, version, type and size are all right, and whose strings end within
+// their arrays. FAILED_PRECONDITION for another version (both are named), INVALID_ARGUMENT for anything else.
+absl::StatusOr<MessageHeader> CheckMessage(std::span<const std::byte> bytes);
+
+// |bytes| as a |Message|, checked as above.
+template <typename Message>
+absl::StatusOr<Message> ParseMessage(std::span<const std::byte> bytes) {
+  absl::StatusOr<MessageHeader> header = CheckMessage(bytes);
+  if (!header.ok()) return header.status();
+  if (header->type != TypeOf<Message>()) return absl::InvalidArgumentError("session message of another type");
+  Message message;
+  std::memcpy(&message, bytes.data(), sizeof(Message));
+  return message;
+}
+
+template <typename Message>
+std::span<const std::byte> MessageBytes(const Message& message) {
+  return std::as_bytes(std::span<const Message, 1>(&message, 1));
+}
+
+// Copies |text| into a fixed array, cut to fit and NUL-terminated; false when it was cut.
+template <size_t N>
+bool SetString(char (&array)[N], std::string_view text) {
+  const size_t length = text.size() < N ? text.size() : N - 1;
+  std::memset(array, 0, N);
+  std::memcpy(array, text.data(), length);
+  return length == text.size();
+}
+
+// The string in a fixed array; ends with the array if nothing else ends it.
+template <size_t N>
+std::string_view GetString(const char (&array)[N]) {
+  return std::string_view(array, strnlen(array, N));
 }
 
 }  // namespace xpool
