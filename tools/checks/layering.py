@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Checks that includes run one way through src/ (docs/architecture.md, "Layers") and that no clock is read outside src/base.
+
+Usage: layering.py [ROOT]. Exit status 1 with one line per breach.
+"""
+import re
+import sys
+from pathlib import Path
+
+# A folder may include itself, what is listed for it, and all those may include in turn.
+ALLOWED = {
+    "base": [],
+    "generated": ["base", "shim/opencl"],  # entry points call the shim's hooks
+    "backend/local": ["base", "generated"],
+    "backend/null": ["base", "generated"],
+    "slice": ["base"],
+    "arbiter": ["base"],
+    "device": ["base", "backend/local"],
+    "shim/opencl": ["base", "slice", "generated", "backend/local"],
+    "agent": ["base", "slice", "arbiter", "device"],
+    "cli": ["base", "slice"],
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+CLOCK = re.compile(r"\b(?:clock_gettime|gettimeofday|steady_clock::now|system_clock::now|high_resolution_clock::now|absl::Now)\b")
+
+
+def folder_of(path: str) -> str | None:
+    """The layer that a path below src/ belongs to."""
+    for layer in sorted(ALLOWED, key=len, reverse=True):
+        if path == layer or path.startswith(layer + "/"):
+            return layer
+    return None
+
+
+def reachable(layer: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [layer]
+    while todo:
+        current = todo.pop()
+        if current not in seen:
+            seen.add(current)
+            todo.extend(ALLOWED[current])
+    return seen
+
+
+def breaches(src: Path) -> list[str]:
+    found = []
+    for file in sorted([*src.rglob("*.h"), *src.rglob("*.cc")]):
+        relative = file.relative_to(src).as_posix()
+        layer = folder_of(relative)
+        if layer is None:
+            found.append(f"src/{relative}: its folder is in no layer; add it to {Path(__file__).name}")
+            continue
+        text = file.read_text(encoding="utf-8")
+        allowed = reachable(layer)
+        for target in INCLUDE.findall(text):
+            other = folder_of(target)
+            if other is not None and other not in allowed:
+                found.append(f"src/{relative}: {layer} must not include {target}")
+        if layer != "base" and not relative.endswith("_test.cc"):
+            for match in CLOCK.finditer(text):
+                line = text.count("\n", 0, match.start()) + 1
+                found.append(f"src/{relative}:{line}: {match.group()} outside src/base; take a Clock or MonotonicNowNs()")
+    return found
+
+
+def main() -> int:
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2]
+    src = root / "src"
+    if not src.is_dir():
+        print(f"{src} is no folder", file=sys.stderr)
+        return 2
+    found = breaches(src)
+    print("\n".join(found) if found else "layering: ok")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
