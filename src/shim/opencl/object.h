@@ -40,7 +40,14 @@ struct Object {
   Kind kind;
   std::atomic<uint32_t> api_refs{1};
   std::atomic<uint32_t> refs{1};
+  const uint32_t fork_generation;  // of the process that made it
 };
+
+// Grows by one in every child of fork(). An object of an older generation belongs to the parent: its driver state is not
+// usable here, so it is neither used nor given back to the driver.
+uint32_t ForkGeneration();
+
+inline bool OfThisProcess(const Object& object) { return object.fork_generation == ForkGeneration(); }
 
 // An owning reference from the shim's side (not an API reference).
 template <typename T>
@@ -93,12 +100,14 @@ typename T::Handle ToHandle(T* object) {
   return reinterpret_cast<typename T::Handle>(object);
 }
 
-// clRetain* and clRelease*. A release past zero is CL_INVALID_xxx.
+// clRetain* and clRelease*. A release past zero is CL_INVALID_xxx. A handle whose last API reference is gone but which
+// another object still holds can be had again through an info query (CL_QUEUE_CONTEXT...) and retained, as natively: the
+// API references then count as one of |refs| again.
 template <typename T>
 cl_int RetainHandle(typename T::Handle handle) {
   T* object = FromHandle<T>(handle);
   if (object == nullptr) return T::kInvalid;
-  object->api_refs.fetch_add(1, std::memory_order_relaxed);
+  if (object->api_refs.fetch_add(1, std::memory_order_relaxed) == 0) object->refs.fetch_add(1);
   return CL_SUCCESS;
 }
 

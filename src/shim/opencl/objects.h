@@ -1,0 +1,12 @@
+// All of the shim's objects that are not queues, events or commands.
+#pragma once
+
+#include "shim/opencl/context.h"
+#include "shim/opencl/device.h"
+#include "shim/opencl/info.h"
+#include "shim/opencl/kernel.h"
+#include "shim/opencl/live.h"
+#include "shim/opencl/memory.h"
+#include "shim/opencl/platform.h"
+#include "shim/opencl/program.h"
+#include "shim/opencl/sampler.h"
