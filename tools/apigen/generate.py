@@ -1,0 +1,45 @@
+"""Runs every emitter over every spec and writes, or compares, the results."""
+
+import emit_dispatch
+import emit_hooks
+import lock
+import spec as spec_module
+from icd import ICD_SLOTS
+
+
+def outputs(spec):
+    """{file name: contents} of src/generated/<api>."""
+    return {
+        "dispatch_table.h": emit_dispatch.header(spec),
+        "dispatch_table.cc": emit_dispatch.source(spec, ICD_SLOTS),
+        "hooks.h": emit_hooks.header(spec),
+    }
+
+
+def run(root, check, lock_base=None):
+    """The paths (relative to |root|) that were not current; they are written unless |check|."""
+    lock_path = root / "api" / "call_ids.lock"
+    old_lock = new_lock = lock_path.read_text(encoding="utf-8")
+    files = {}
+    for path in sorted((root / "api").glob("*.toml")):
+        spec = spec_module.load(path)
+        new_lock = lock.extend(new_lock, spec)
+        lock.assign(new_lock, spec)
+        for name, contents in outputs(spec).items():
+            files[root / "src" / "generated" / spec.api / name] = contents
+    if lock_base is not None:
+        lock.check_append_only(lock_base.read_text(encoding="utf-8"), new_lock)
+    files[lock_path] = new_lock
+    return _write(root, files, check)
+
+
+def _write(root, files, check):
+    changed = []
+    for path, contents in files.items():
+        if path.exists() and path.read_text(encoding="utf-8") == contents:
+            continue
+        changed.append(path.relative_to(root))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(contents, encoding="utf-8")
+    return changed
