@@ -10,6 +10,13 @@
 //                                        <-  MemoryReply
 //   MemoryReturn                         ->
 // The socket's end means the agent died (client keeps what it holds and reattaches with Hello) or the client did.
+//
+// Reattaching. Hello carries the lease word (an idle lease is reported as BUSY: it may be used again before the answer)
+// and the memory credit held. The agent adopts the lease by writing that word into the new page before Welcome, or
+// leaves NONE there; the client reconciles (LeaseGate::AttachPage). Welcome's memory_granted_bytes is the session's
+// whole credit, with what Hello said it holds; the client never gives up what it already holds by a smaller number. The
+// counters and gap_ns in the page are the client's and go on counting on the new page. A Refusal with retry = 0 is
+// final: the client fails what waits and forwards nothing more.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +55,7 @@ struct Hello {
   MessageHeader header;
   char slice[64];              // name or ID of the slice ($XPOOL_SLICE)
   uint64_t session_id;         // 0 at first attach; the old one when reattaching
-  uint64_t lease_bits;         // the lease word as held when reattaching
+  uint64_t lease_bits;         // the lease word as held when reattaching (never IDLE)
   uint64_t memory_held_bytes;  // credit held when reattaching
   uint32_t api;                // 1 = OpenCL
   uint32_t reserved;
@@ -62,7 +69,7 @@ struct Welcome {
   MessageHeader header;
   uint64_t session_id;
   uint64_t memory_limit_bytes;    // of the slice
-  uint64_t memory_granted_bytes;  // credit this session may use at once; more by MemoryRequest
+  uint64_t memory_granted_bytes;  // the session's whole credit as of now; more by MemoryRequest
   char slice_id[64];
   char xpu_id[64];
   char driver_library[512];  // to dlopen
