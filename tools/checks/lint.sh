@@ -39,7 +39,7 @@ python_compiles() { python_files | xargs /usr/bin/python3 -m py_compile; }
 
 check 'formatting (clang-format-14)' format_is_clean
 check 'layering and clocks' /usr/bin/python3 tools/checks/layering.py
-check 'generated code is current' /usr/bin/python3 tools/apigen/apigen.py --check
+check 'generated code is current' /usr/bin/python3 tools/apigen --check
 check 'no file past 600 lines' no_long_files
 check 'no loose ends' no_loose_ends
 check 'shell scripts (shellcheck)' shell_is_clean
