@@ -2,6 +2,9 @@
 
 import emit_dispatch
 import emit_hooks
+import emit_info
+import emit_null
+import emit_shim
 import lock
 import spec as spec_module
 from icd import ICD_SLOTS
@@ -13,6 +16,15 @@ def outputs(spec):
         "dispatch_table.h": emit_dispatch.header(spec),
         "dispatch_table.cc": emit_dispatch.source(spec, ICD_SLOTS),
         "hooks.h": emit_hooks.header(spec),
+        "call_info.h": emit_info.header(spec),
+        "call_info.cc": emit_info.source(spec),
+        "entry_points.h": emit_shim.entry_header(spec),
+        "entry_points.cc": emit_shim.entry_source(spec),
+        "icd_dispatch.h": emit_shim.icd_header(spec),
+        "icd_dispatch.cc": emit_shim.icd_source(spec, ICD_SLOTS),
+        "null_driver_gen.h": emit_null.header(spec),
+        "null_driver_gen.cc": emit_null.source(spec),
+        "null_driver_tables.cc": emit_null.tables(spec, ICD_SLOTS),
     }
 
 

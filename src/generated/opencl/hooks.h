@@ -7,9 +7,8 @@
 // Generated entirely, in entry_points.cc, so not here:
 //   clUnloadPlatformCompiler, clGetDeviceAndHostTimer, clGetHostTimer, clRetainContext, clReleaseContext,
 //   clRetainCommandQueue, clRetainMemObject, clReleaseMemObject, clRetainSampler, clReleaseSampler, clRetainProgram,
-//   clReleaseProgram, clSetProgramSpecializationConstant, clGetProgramBuildInfo, clRetainKernel, clReleaseKernel,
-//   clGetKernelArgInfo, clGetKernelWorkGroupInfo, clGetKernelSubGroupInfo, clGetKernelSuggestedLocalWorkSizeKHR,
-//   clRetainEvent, clReleaseEvent
+//   clReleaseProgram, clSetProgramSpecializationConstant, clRetainKernel, clReleaseKernel, clGetKernelArgInfo,
+//   clGetKernelWorkGroupInfo, clGetKernelSubGroupInfo, clGetKernelSuggestedLocalWorkSizeKHR, clRetainEvent, clReleaseEvent
 //
 // Extension names of a core function call the same hook:
 //   clCreateCommandQueueWithPropertiesKHR = clCreateCommandQueueWithProperties,
@@ -104,6 +103,8 @@ cl_program clLinkProgram(cl_context context, cl_uint num_devices, const cl_devic
 cl_int clSetProgramReleaseCallback(cl_program program, ProgramCallback pfn_notify, void* user_data);
 cl_int clGetProgramInfo(cl_program program, cl_program_info param_name, size_t param_value_size, void* param_value,
     size_t* param_value_size_ret);
+cl_int clGetProgramBuildInfo(cl_program program, cl_device_id device, cl_program_build_info param_name,
+    size_t param_value_size, void* param_value, size_t* param_value_size_ret);
 cl_int clUnloadCompiler();
 cl_kernel clCreateKernel(cl_program program, const char* kernel_name, cl_int* errcode_ret);
 cl_int clCreateKernelsInProgram(cl_program program, cl_uint num_kernels, cl_kernel* kernels, cl_uint* num_kernels_ret);
