@@ -25,7 +25,14 @@ struct Device : Object {
   uint64_t max_alloc_bytes = 0;  // the driver's
 };
 
+// The slice's memory as of now; 0 when the session is gone.
+uint64_t MemoryLimitBytes();
+
 // What one allocation may have at most: the driver's maximum, clamped to the slice's memory as of now.
 uint64_t MaxAllocBytes(const Device& device);
+
+// clGetDeviceIDs' and clCreateContextFromType's device_type: whether it means |device|, and whether it is one at all.
+bool MatchesType(const Device& device, cl_device_type wanted);
+bool KnownType(cl_device_type wanted);
 
 }  // namespace xpool::cl

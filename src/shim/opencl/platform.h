@@ -19,7 +19,7 @@ struct Platform : Object {
   using Handle = cl_platform_id;
   static constexpr cl_int kInvalid = CL_INVALID_PLATFORM;
 
-  Platform(local::Driver* driver_library, cl_platform_id driver_platform);
+  Platform(local::Driver* library, const local::DriverPlatform& found);
 
   // The process's platform. An error (no agent, no driver, another device than promised) stays the answer until the
   // next call, which tries again.
@@ -31,15 +31,12 @@ struct Platform : Object {
   local::Driver* const library;
   const DispatchTable* const api;
   const cl_platform_id driver;
-  cl_version version = 0;  // CL_PLATFORM_NUMERIC_VERSION, or made from CL_PLATFORM_VERSION
   std::string extensions;  // what the shim handles of what the driver offers
+  std::string icd_suffix;  // CL_PLATFORM_ICD_SUFFIX_KHR, the driver's
   Device* device = nullptr;
 };
 
 // The process's session: after a fork, the child's own. nullptr when no slice can be had any more.
 Session* CurrentSession();
-
-// The version of an "OpenCL <major>.<minor> ..." string; 1.0 when it is something else.
-cl_version ParseVersion(const std::string& text);
 
 }  // namespace xpool::cl

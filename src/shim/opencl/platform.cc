@@ -1,0 +1,97 @@
+#include "shim/opencl/platform.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/status.h"
+#include "generated/opencl/dispatch_table.h"
+#include "shim/opencl/device.h"
+#include "shim/opencl/driver_info.h"
+#include "shim/opencl/extensions.h"
+
+namespace xpool::cl {
+namespace {
+
+std::atomic<Platform*> current_platform{nullptr};
+
+std::string DeviceName(const DispatchTable& api, cl_device_id device) {
+  return QueryString([&](size_t size, void* value, size_t* size_ret) {
+    return api.clGetDeviceInfo(device, CL_DEVICE_NAME, size, value, size_ret);
+  });
+}
+
+absl::Status Changed(const SliceInfo& info, const std::string& what) {
+  return absl::FailedPreconditionError(absl::StrCat("XPU ", info.xpu_id, " is '", info.device_name, "' on ",
+                                                    info.driver_library, ", but ", what,
+                                                    "; restart the agent so that it discovers the devices again"));
+}
+
+// The driver's device that the agent's Welcome names. The protocol cuts names to 255 bytes.
+absl::StatusOr<cl_device_id> FindDevice(const local::DriverPlatform& platform, const SliceInfo& info) {
+  const std::vector<cl_device_id> devices = local::ListDevices(platform);
+  if (info.device_index >= devices.size()) {
+    return Changed(info, absl::StrCat("the driver now has ", devices.size(), " devices"));
+  }
+  const std::string name = DeviceName(platform.api, devices[info.device_index]);
+  if (name.substr(0, 255) != info.device_name.substr(0, 255)) return Changed(info, absl::StrCat("it is now '", name, "'"));
+  return devices[info.device_index];
+}
+
+absl::StatusOr<Platform*> Make(const SliceInfo& info) {
+  ASSIGN_OR_RETURN(std::unique_ptr<local::Driver> library, local::Driver::Load(info.driver_library));
+  if (info.platform_index >= library->platforms().size()) {
+    return Changed(info, absl::StrCat("the driver now has ", library->platforms().size(), " platforms"));
+  }
+  const local::DriverPlatform& found = library->platforms()[info.platform_index];
+  ASSIGN_OR_RETURN(const cl_device_id device, FindDevice(found, info));
+  auto* platform = new Platform(library.release(), found);
+  platform->device = new Device(platform, device, nullptr);
+  return platform;
+}
+
+void Complain(const absl::Status& status) {
+  static std::atomic<bool> told{false};
+  if (!told.exchange(true)) std::fprintf(stderr, "xpool: %s\n", std::string(status.message()).c_str());
+}
+
+}  // namespace
+
+Platform::Platform(local::Driver* library, const local::DriverPlatform& found)
+    : Object(kKind), library(library), api(&found.api), driver(found.id) {
+  const auto text = [this](cl_platform_info param) {
+    return QueryString([&](size_t size, void* value, size_t* size_ret) {
+      return api->clGetPlatformInfo(driver, param, size, value, size_ret);
+    });
+  };
+  extensions = FilterExtensions(text(CL_PLATFORM_EXTENSIONS));
+  icd_suffix = text(CL_PLATFORM_ICD_SUFFIX_KHR);
+  if (icd_suffix.empty()) icd_suffix = "XPOOL";  // ICD loaders pass over a platform that has none
+}
+
+Platform* Platform::Current() { return current_platform.load(std::memory_order_acquire); }
+
+absl::StatusOr<Platform*> Platform::Attach() {
+  ASSIGN_OR_RETURN(Session* const session, Session::Current());
+  if (Platform* platform = Current()) return platform;
+  static absl::Mutex mutex;  // only one thread loads the driver
+  absl::MutexLock lock(&mutex);
+  if (Platform* platform = Current()) return platform;
+  absl::StatusOr<Platform*> made = Make(session->info());
+  if (!made.ok()) {
+    Complain(made.status());
+    return made.status();
+  }
+  current_platform.store(*made, std::memory_order_release);
+  return *made;
+}
+
+Session* CurrentSession() {
+  absl::StatusOr<Session*> session = Session::Current();
+  return session.ok() ? *session : nullptr;
+}
+
+}  // namespace xpool::cl
