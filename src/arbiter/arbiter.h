@@ -6,10 +6,18 @@
 //   away -> waiting (Want) -> holding (Grant) -> idle (Idle) -> holding (Busy) ... -> away (Returned; Want again if
 //   more waits)
 //
-// Policy: strict priority classes; inside a class weighted fair virtual time by guarantee, charged only while somebody
-// else waits; a token bucket per client with limit < 100 %, charged always; a lease that overruns its end is debt,
-// since the whole measured time is charged. Co-run: a waiter joins the holders while the sum of their occupancies stays
-// within 1.
+// Policy:
+//   Classes are strict. A waiter of a higher class ends the leases of lower ones at once; while a higher class is
+//   present, lower holders are tracked and keep little in flight.
+//   Inside a class, weighted fair virtual time by guarantee, charged only while somebody else of the class waits. Every
+//   lease is a quantum long; weights decide how often one comes, and a holder that is again first at its end is
+//   prolonged before it drains. An overrun is charged in full, so it is debt. No guarantee means kNoGuaranteeWeight.
+//   A token bucket for each client with limit < 100 %, charged for all the time it holds, also alone.
+//   An idle holder keeps its lease while nobody waits (unless it has a limit: idling would spend it), else for a grace
+//   of twice its own usual gap, charged to it; none when its gaps are longer than max_grace_ns.
+//   Co-run: waiters of the holders' class join them while the occupancies sum to 1 at most; contended time is then
+//   charged in proportion to occupancy. A waiter that does not fit gets its turn when the present leases end: who joins
+//   past it neither outlasts them nor is charged, since it fills what would be left over.
 //
 // Not thread-safe.
 #pragma once
@@ -25,6 +33,10 @@
 namespace xpool::arbiter {
 
 using ClientId = uint64_t;
+
+// The weight of a slice with guarantee 0, against 1 for one with 100 %: too little to touch anybody's guarantee, enough
+// for a turn every few seconds on a saturated XPU.
+inline constexpr double kNoGuaranteeWeight = 0.001;
 
 enum class Priority : uint8_t { kHigh = 0, kNormal = 1, kLow = 2 };
 
@@ -57,13 +69,14 @@ struct Action {
   bool tracked = false;
 };
 
-// What has been charged to a client so far, for `xpool top`, metrics and tests.
+// What has been charged to a client so far, for `xpool top`, metrics and tests. Waiting includes waiting for the
+// limit's tokens.
 struct Usage {
   int64_t held_ns = 0;       // all time with a lease
-  int64_t contended_ns = 0;  // the part of it while somebody else waited: the charged share's numerator
+  int64_t contended_ns = 0;  // its part of the time in which somebody else waited: the charged share's numerator
   int64_t waited_ns = 0;     // time spent waiting for a lease
   uint64_t leases = 0;
-  int64_t debt_ns = 0;  // overrun not yet paid
+  int64_t debt_ns = 0;  // lease time it is ahead of its fair place by, beyond a quantum; or owes to its limit
 };
 
 class Arbiter {
@@ -78,11 +91,12 @@ class Arbiter {
   // Measured fraction of the XPU that the client's work fills while it holds a lease alone, in (0, 1]; 1 until known.
   void SetOccupancy(ClientId client, double occupancy);
   // Learned length of the client's own gaps between work while holding; the grace before its idle lease is taken
-  // follows it.
+  // follows it. 0: unknown, which gives the full grace. The arbiter also observes how soon a client whose idle lease
+  // was taken wants one again, so that one slow phase does not cost a client its grace for ever.
   void SetGap(ClientId client, int64_t gap_ns);
   void Remove(ClientId client, int64_t now_ns);
 
-  // After a restart: |client| already holds a lease of the agent before.
+  // After a restart: |client| already holds a lease of the agent before. REQUIRES: Add(|client|) went before.
   void AdoptHolder(ClientId client, int64_t now_ns);
 
   // What the clients did. Events about unknown clients or in the wrong state are ignored: they come from other
