@@ -65,8 +65,8 @@ std::vector<cl_device_id> ListDevices(const DriverPlatform& platform) {
   cl_uint count = 0;
   if (platform.api.clGetDeviceIDs(platform.id, CL_DEVICE_TYPE_ALL, 0, nullptr, &count) != CL_SUCCESS) return {};
   std::vector<cl_device_id> devices(count);
-  if (count == 0 || platform.api.clGetDeviceIDs(platform.id, CL_DEVICE_TYPE_ALL, count, devices.data(), &count) !=
-                        CL_SUCCESS) {
+  if (count == 0 ||
+      platform.api.clGetDeviceIDs(platform.id, CL_DEVICE_TYPE_ALL, count, devices.data(), &count) != CL_SUCCESS) {
     return {};
   }
   devices.resize(std::min<size_t>(devices.size(), count));

@@ -85,8 +85,9 @@ TEST(InstalledDriverTest, LoadsWithDevicesAndFunctions) {
   cl_context context = platform.api.clCreateContext(nullptr, 1, devices.data(), nullptr, nullptr, &error);
   ASSERT_EQ(error, CL_SUCCESS);
   cl_uint references = 0;
-  EXPECT_EQ(platform.api.clGetContextInfo(context, CL_CONTEXT_REFERENCE_COUNT, sizeof(references), &references, nullptr),
-            CL_SUCCESS);
+  EXPECT_EQ(
+      platform.api.clGetContextInfo(context, CL_CONTEXT_REFERENCE_COUNT, sizeof(references), &references, nullptr),
+      CL_SUCCESS);
   EXPECT_EQ(references, 1u);
   EXPECT_EQ(platform.api.clReleaseContext(context), CL_SUCCESS);
 }

@@ -18,13 +18,8 @@ Context::~Context() {
     callbacks.swap(destructor_callbacks);
   }
   for (auto it = callbacks.rbegin(); it != callbacks.rend(); ++it) it->first(ToHandle(this), it->second);
-  if (!OfThisProcess(*this)) return;
-  api->clReleaseContext(driver);
-  absl::MutexLock lock(&mutex);
-  Session* const session = svm.empty() ? nullptr : CurrentSession();
-  for (const auto& [pointer, bytes] : svm) {  // the program never freed them, the driver just did
-    if (session != nullptr) session->memory().Release(bytes);
-  }
+  // SVM that the program never freed stays charged: nothing says that the driver frees it with the context.
+  if (OfThisProcess(*this)) api->clReleaseContext(driver);
 }
 
 Device* Context::FindDevice(cl_device_id handle) const {

@@ -47,8 +47,9 @@ inline Context* UsableContext(cl_context handle) {
 // Turns the program's device list into the driver's. False when one is not a device of |context|.
 bool DriverDevices(const Context& context, cl_uint count, const cl_device_id* devices, std::vector<cl_device_id>* out);
 
-// The driver has freed the SVM allocation at |pointer| (clSVMFree, or a completed clEnqueueSVMFree without a callback of
-// the program's): gives its charge back. Unknown pointers are ignored.
+// The driver is about to free the SVM allocation at |pointer| (clSVMFree, or a clEnqueueSVMFree without a callback of
+// the program's that is being forwarded): gives its charge back. Before, not after: once it is freed another thread may
+// get the same address. Unknown pointers are ignored.
 void SvmFreed(Context* context, void* pointer);
 
 }  // namespace xpool::cl

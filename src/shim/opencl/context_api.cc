@@ -47,9 +47,9 @@ cl_context Create(const cl_context_properties* properties, std::vector<Ref<Devic
   for (const Ref<Device>& device : devices) handles.push_back(device->driver);
   cl_int error = CL_SUCCESS;
   // The callback gets no handle, so it goes to the driver as it is.
-  cl_context driver = api->clCreateContext(translated.empty() ? nullptr : translated.data(),
-                                           static_cast<cl_uint>(handles.size()), handles.data(), pfn_notify, user_data,
-                                           &error);
+  cl_context driver =
+      api->clCreateContext(translated.empty() ? nullptr : translated.data(), static_cast<cl_uint>(handles.size()),
+                           handles.data(), pfn_notify, user_data, &error);
   if (driver == nullptr) return Fail(errcode_ret, error);
   return Succeed(errcode_ret, new Context(api, driver, std::move(devices), std::move(own)));
 }

@@ -43,8 +43,7 @@ cl_int FreeMemory(const Device& device, const InfoOut& out) {
 }
 
 cl_int ExtensionVersions(const Device& device, const InfoOut& out) {
-  const auto versions =
-      FilterExtensions(QueryArray<cl_name_version>(Query(device, CL_DEVICE_EXTENSIONS_WITH_VERSION)));
+  const auto versions = FilterExtensions(QueryArray<cl_name_version>(Query(device, CL_DEVICE_EXTENSIONS_WITH_VERSION)));
   return versions.empty() ? CL_INVALID_VALUE : out.Array(versions);  // a driver older than 3.0 does not know it
 }
 

@@ -91,8 +91,8 @@ bool OffersExtension(std::string_view name) {
 
 std::string FilterExtensions(std::string_view list) {
   std::vector<std::string> offered;
-  for (std::string& name : std::vector<std::string>(
-           absl::StrSplit(absl::string_view(list.data(), list.size()), ' ', absl::SkipEmpty()))) {
+  for (std::string& name :
+       std::vector<std::string>(absl::StrSplit(absl::string_view(list.data(), list.size()), ' ', absl::SkipEmpty()))) {
     if (OffersExtension(name)) offered.push_back(std::move(name));
   }
   return absl::StrJoin(offered, " ");

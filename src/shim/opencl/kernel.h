@@ -3,8 +3,8 @@
 // Snapshot() when it is recorded and a shadow kernel, a driver kernel of its own from the kernel's pool, when it is
 // forwarded, so that arguments the program sets meanwhile cannot leak in.
 //
-// Setting an argument does not retain the object it names, as natively; a snapshot does, and is dropped with the command.
-// Thread-safe; no lock is held across a driver call.
+// Setting an argument does not retain the object it names, as natively; a snapshot does, and is dropped with the
+// command. Thread-safe; no lock is held across a driver call.
 #pragma once
 
 #include <cstddef>
@@ -17,30 +17,36 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/synchronization/mutex.h"
 #include "shim/opencl/live.h"
-#include "shim/opencl/memory.h"
 #include "shim/opencl/program.h"
-#include "shim/opencl/sampler.h"
 
 namespace xpool::cl {
 
-// What the value of an argument is. Learned from clGetKernelArgInfo, from a probe, or at the first value.
-enum class ArgKind : uint8_t {
-  kUnset,     // no value yet
-  kBytes,     // by value: scalars, vectors, structs
-  kLocal,     // __local memory: only a size
-  kObject,    // a memory object, sampler or queue; the bytes are the driver's handle
-  kSvm,       // a pointer set by clSetKernelArgSVMPointer
+// What the declaration of an argument takes.
+enum class ArgTakes : uint8_t {
+  kBytes,            // by value, or the size of __local memory: nothing to translate
+  kMem,              // a pointer to __global or __constant memory, an image or a pipe
+  kSampler,          // a sampler
+  kQueue,            // a device-side queue
+  kMaybe,            // not known: whatever matches a live handle
+  kMaybeNotPointer,  // not known, but no pointer: a live image, pipe, sampler or queue, or else bytes
 };
 
+enum class ArgKind : uint8_t { kUnset, kBytes, kObject, kSvm };
+
+// The value of an argument as it is passed to the driver.
 struct ArgValue {
   ArgKind kind = ArgKind::kUnset;
-  uint64_t stamp = 0;  // grows with every change of any argument of the kernel: equal stamps, equal values
-  size_t size = 0;     // as passed to clSetKernelArg
-  absl::InlinedVector<unsigned char, 16> bytes;  // for the driver: the value, the driver's handle, or the SVM pointer
+  uint64_t stamp = 0;    // grows with every change of any argument of the kernel: equal stamps, equal values
+  size_t size = 0;       // clSetKernelArg's arg_size
+  bool is_null = false;  // arg_value was NULL: __local memory, or a NULL memory object
+  absl::InlinedVector<unsigned char, 16> bytes;  // the value, the driver's handle, or the SVM pointer
   const void* object = nullptr;                  // kObject: our object's address and id; NULL and 0 for a NULL handle
-  Kind object_kind = Kind::kMem;
+  ::xpool::cl::Kind object_kind = ::xpool::cl::Kind::kMem;
   uint64_t object_id = 0;
 };
+
+// Equal but for the stamp.
+bool SameValue(const ArgValue& a, const ArgValue& b);
 
 struct ExecInfo {
   cl_kernel_exec_info param = 0;
@@ -63,14 +69,14 @@ class ShadowKernel {
  public:
   struct Slot {
     cl_kernel driver = nullptr;
-    std::vector<uint64_t> stamps;       // of the values set on it
-    std::vector<uint64_t> exec_stamps;  // same, of the exec infos
+    std::vector<uint64_t> stamps;       // of the argument values set on it
+    std::vector<uint64_t> exec_stamps;  // and of the exec infos, as in ArgSet
   };
 
   explicit ShadowKernel(cl_int status) : status_(status) {}
   ShadowKernel(Kernel* kernel, std::unique_ptr<Slot> slot);
   ShadowKernel(ShadowKernel&&) noexcept = default;
-  ShadowKernel& operator=(ShadowKernel&&) noexcept;
+  ShadowKernel& operator=(ShadowKernel&& other) noexcept;
   ~ShadowKernel() { Return(); }
 
   cl_int status() const { return status_; }  // what the driver said when it could not be made or set up
@@ -89,6 +95,7 @@ struct Kernel : Object {
   using Handle = cl_kernel;
   static constexpr cl_int kInvalid = CL_INVALID_KERNEL;
 
+  // Takes over |driver|, a kernel of |program|.
   Kernel(Program* program, cl_kernel driver);
   ~Kernel();
 
@@ -98,25 +105,34 @@ struct Kernel : Object {
   // A driver kernel on which |args| are set.
   ShadowKernel AcquireShadow(const ArgSet& args);
 
+  // Keeps a value that the driver's kernel has taken.
+  void Store(cl_uint index, ArgValue value);
+  void Store(ExecInfo info);
+  // Takes over the values of |source| (clCloneKernel).
+  void CopyValues(Kernel* source);
+
   const Ref<Program> program;
   const DispatchTable* const api;
   const cl_kernel driver;
   std::string name;
-  cl_uint arg_count = 0;
+  std::vector<ArgTakes> takes;  // one for each argument; immutable once made
 
-  // What an argument's declaration takes; kUnset where neither the driver's info nor a probe told.
-  struct ArgType {
-    enum class Takes : uint8_t { kUnknown, kBytes, kLocal, kMem, kSampler, kQueue };
-    Takes takes = Takes::kUnknown;
-  };
-  std::vector<ArgType> arg_types;  // immutable once made
+ private:
+  friend class ShadowKernel;
+  std::unique_ptr<ShadowKernel::Slot> TakeSlot();
 
-  absl::Mutex mutex;
-  uint64_t last_stamp ABSL_GUARDED_BY(mutex) = 0;
-  std::vector<ArgValue> args ABSL_GUARDED_BY(mutex);
-  std::vector<ExecInfo> exec_infos ABSL_GUARDED_BY(mutex);
-  std::weak_ptr<const ArgSet> snapshot ABSL_GUARDED_BY(mutex);
-  std::vector<std::unique_ptr<ShadowKernel::Slot>> shadows ABSL_GUARDED_BY(mutex);  // idle ones
+  absl::Mutex mutex_;
+  uint64_t last_stamp_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<ArgValue> args_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ExecInfo> exec_infos_ ABSL_GUARDED_BY(mutex_);
+  std::weak_ptr<const ArgSet> snapshot_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<ShadowKernel::Slot>> shadows_ ABSL_GUARDED_BY(mutex_);  // idle ones
 };
+
+// The kernel behind |handle| when it may be used in this process; nullptr otherwise (then CL_INVALID_KERNEL).
+inline Kernel* UsableKernel(cl_kernel handle) {
+  Kernel* kernel = FromHandle<Kernel>(handle);
+  return kernel != nullptr && OfThisProcess(*kernel) ? kernel : nullptr;
+}
 
 }  // namespace xpool::cl

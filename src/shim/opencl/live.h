@@ -1,7 +1,7 @@
-// The live handles that a kernel argument can name: memory objects, samplers and queues. A program may pass any bytes as
-// an argument, so a handle is looked up here before it is followed; and since setting an argument does not retain, what
-// is kept of one (address and id) is looked up again when a command is recorded. Sharded by address; a look-up is one
-// short lock. Thread-safe.
+// The live handles that a kernel argument can name: memory objects, samplers and queues. A program may pass any bytes
+// as an argument, so a handle is looked up here before it is followed; and since setting an argument does not retain,
+// what is kept of one (address and id) is looked up again when a command is recorded. Sharded by address; a look-up is
+// one short lock. Thread-safe.
 #pragma once
 
 #include <cstdint>

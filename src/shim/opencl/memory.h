@@ -34,11 +34,11 @@ struct Mem : LiveObject {
   const DispatchTable* const api;
   const cl_mem driver;
   const cl_mem_object_type type;
-  cl_mem_flags flags = 0;    // in force: inherited ones included
-  size_t size = 0;           // CL_MEM_SIZE
-  void* host_ptr = nullptr;  // with CL_MEM_USE_HOST_PTR; of a sub-buffer, its own part
-  Ref<Mem> parent;           // of a sub-buffer or an image made from a buffer or an image
-  size_t origin = 0;         // of a sub-buffer
+  cl_mem_flags flags = 0;                     // in force: inherited ones included
+  size_t size = 0;                            // CL_MEM_SIZE
+  void* host_ptr = nullptr;                   // with CL_MEM_USE_HOST_PTR; of a sub-buffer, its own part
+  Ref<Mem> parent;                            // of a sub-buffer or an image made from a buffer or an image
+  size_t origin = 0;                          // of a sub-buffer
   std::vector<cl_mem_properties> properties;  // as the program gave them, with the final zero
 
   // Of images only. |desc| has the sizes in force (pitches as the driver reports them) and no mem_object.
@@ -51,6 +51,16 @@ struct Mem : LiveObject {
   std::shared_ptr<MapTable> maps ABSL_GUARDED_BY(maps_mutex);
 
   MemFate* fate = nullptr;  // lives until the driver frees the memory, which may be after this object
+
+ private:
+  void ReadImageLayout();
 };
+
+// The object around the driver's new |driver|, for which |charged_bytes| are reserved: they are given back when the
+// driver frees it.
+Mem* AdoptMem(Context* context, cl_mem driver, cl_mem_object_type type, uint64_t charged_bytes);
+
+// The largest allocation any device of |context| takes, within the slice's memory as of now.
+uint64_t MaxAllocBytes(const Context& context);
 
 }  // namespace xpool::cl

@@ -20,6 +20,7 @@ void CountForks() {
 
 uint32_t ForkGeneration() { return generation.load(std::memory_order_relaxed); }
 
-Object::Object(Kind kind) : icd_dispatch(&kIcdDispatch), kind(kind), fork_generation((CountForks(), ForkGeneration())) {}
+Object::Object(Kind kind)
+    : icd_dispatch(&kIcdDispatch), kind(kind), fork_generation((CountForks(), ForkGeneration())) {}
 
 }  // namespace xpool::cl

@@ -43,8 +43,8 @@ struct Object {
   const uint32_t fork_generation;  // of the process that made it
 };
 
-// Grows by one in every child of fork(). An object of an older generation belongs to the parent: its driver state is not
-// usable here, so it is neither used nor given back to the driver.
+// Grows by one in every child of fork(). An object of an older generation belongs to the parent: its driver state is
+// not usable here, so it is neither used nor given back to the driver.
 uint32_t ForkGeneration();
 
 inline bool OfThisProcess(const Object& object) { return object.fork_generation == ForkGeneration(); }
@@ -101,8 +101,8 @@ typename T::Handle ToHandle(T* object) {
 }
 
 // clRetain* and clRelease*. A release past zero is CL_INVALID_xxx. A handle whose last API reference is gone but which
-// another object still holds can be had again through an info query (CL_QUEUE_CONTEXT...) and retained, as natively: the
-// API references then count as one of |refs| again.
+// another object still holds can be had again through an info query (CL_QUEUE_CONTEXT...) and retained, as natively:
+// the API references then count as one of |refs| again.
 template <typename T>
 cl_int RetainHandle(typename T::Handle handle) {
   T* object = FromHandle<T>(handle);

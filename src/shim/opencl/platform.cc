@@ -37,7 +37,8 @@ absl::StatusOr<cl_device_id> FindDevice(const local::DriverPlatform& platform, c
     return Changed(info, absl::StrCat("the driver now has ", devices.size(), " devices"));
   }
   const std::string name = DeviceName(platform.api, devices[info.device_index]);
-  if (name.substr(0, 255) != info.device_name.substr(0, 255)) return Changed(info, absl::StrCat("it is now '", name, "'"));
+  if (name.substr(0, 255) != info.device_name.substr(0, 255))
+    return Changed(info, absl::StrCat("it is now '", name, "'"));
   return devices[info.device_index];
 }
 

@@ -1,6 +1,6 @@
 // The one platform that a program sees: xpool's own handle around the platform of the driver that drives the slice's
-// XPU. Attach() happens at the first clIcdGetPlatformIDsKHR: it attaches the process to its slice, loads the driver that
-// the agent names and checks its device. Immutable once made, never destroyed. Thread-safe.
+// XPU. Attach() happens at the first clIcdGetPlatformIDsKHR: it attaches the process to its slice, loads the driver
+// that the agent names and checks its device. Immutable once made, never destroyed. Thread-safe.
 #pragma once
 
 #include <string>

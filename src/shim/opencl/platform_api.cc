@@ -40,7 +40,7 @@ cl_int clIcdGetPlatformIDsKHR(cl_uint num_entries, cl_platform_id* platforms, cl
 }
 
 cl_int clGetPlatformIDs(cl_uint num_entries, cl_platform_id* platforms, cl_uint* num_platforms) {
-  return clIcdGetPlatformIDsKHR(num_entries, platforms, num_platforms);
+  return hook::clIcdGetPlatformIDsKHR(num_entries, platforms, num_platforms);
 }
 
 cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info param_name, size_t param_value_size,
@@ -62,7 +62,7 @@ void* clGetExtensionFunctionAddress(const char* func_name) {
 }
 
 void* clGetExtensionFunctionAddressForPlatform(cl_platform_id platform, const char* func_name) {
-  return FromHandle<Platform>(platform) == nullptr ? nullptr : clGetExtensionFunctionAddress(func_name);
+  return FromHandle<Platform>(platform) == nullptr ? nullptr : hook::clGetExtensionFunctionAddress(func_name);
 }
 
 }  // namespace hook

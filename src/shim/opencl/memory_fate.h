@@ -1,0 +1,64 @@
+// What is left to do when the driver frees a memory object: the program's destructor callbacks, last registered first,
+// and the charge to give back. It outlives the Mem, for commands in flight keep the driver's object; the driver's own
+// destructor callback ends it. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "generated/opencl/dispatch_table.h"
+
+namespace xpool::cl {
+
+class MemFate {
+ public:
+  // |charged_bytes| are reserved in the session's account; 0 for what shares another object's memory.
+  explicit MemFate(uint64_t charged_bytes);
+
+  // Asks |driver| to call back when it frees |memory|. When it cannot, the caller must Finish() after releasing it.
+  void Attach(const DispatchTable& driver, cl_mem memory);
+  bool attached() const { return attached_; }
+
+  // |handle| is what the program's callbacks are given.
+  void SetHandle(cl_mem handle) { handle_ = handle; }
+  void AddCallback(MemDestructorCallback callback, void* user_data);
+
+  // Does it all, and deletes this.
+  void Finish();
+
+ private:
+  ~MemFate() = default;
+  static void CL_CALLBACK OnDriverFree(cl_mem, void* fate);
+
+  const uint64_t charged_bytes_;
+  const uint32_t fork_generation_;
+  cl_mem handle_ = nullptr;
+  bool attached_ = false;
+  absl::Mutex mutex_;
+  std::vector<std::pair<MemDestructorCallback, void*>> callbacks_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A reservation that is given back unless committed.
+class Reservation {
+ public:
+  // Reserves |bytes| of the slice's memory for this process; test with ok().
+  explicit Reservation(uint64_t bytes);
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  ~Reservation();
+
+  bool ok() const { return ok_; }
+  // Makes it |bytes|, when what the driver allocated is known; false when that is too much.
+  bool Resize(uint64_t bytes);
+  // The charge now belongs to the caller.
+  uint64_t Commit();
+
+ private:
+  uint64_t bytes_ = 0;
+  bool ok_ = false;
+};
+
+}  // namespace xpool::cl
