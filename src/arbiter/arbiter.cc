@@ -158,7 +158,7 @@ void Arbiter::Want(ClientId client, int64_t now_ns) {
 void Arbiter::Idle(ClientId client, int64_t since_ns, int64_t now_ns) {
   impl_->AdvanceTo(now_ns);
   Client* c = impl_->Find(client);
-  if (c == nullptr || c->state != ClientState::kBusy) return;
+  if (c == nullptr || !c->running()) return;
   c->state = ClientState::kIdle;
   c->want_again = false;
   c->last_active_ns = impl_->now_ns;
@@ -170,7 +170,7 @@ void Arbiter::Busy(ClientId client, int64_t now_ns) {
   impl_->AdvanceTo(now_ns);
   Client* c = impl_->Find(client);
   if (c == nullptr || (c->state != ClientState::kIdle && c->state != ClientState::kTaking)) return;
-  ObserveGap(*c, impl_->now_ns);
+  c->idle_since_ns = Client::kNever;
   c->state = ClientState::kBusy;
   c->last_active_ns = impl_->now_ns;
 }

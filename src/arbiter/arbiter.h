@@ -101,6 +101,8 @@ class Arbiter {
 
   // What the clients did. Events about unknown clients or in the wrong state are ignored: they come from other
   // processes.
+  // Idle() again with a later |since_ns| says that the client was busy in between: the agent may see only every other
+  // change of the lease word, and should look at it before each Decide().
   void Want(ClientId client, int64_t now_ns);
   void Idle(ClientId client, int64_t since_ns, int64_t now_ns);
   void Busy(ClientId client, int64_t now_ns);

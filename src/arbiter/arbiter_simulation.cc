@@ -28,6 +28,7 @@ struct Program {
   int64_t until_ns = 0;
   int64_t bound_ns = 0;
   int64_t idle_since_ns = 0;
+  int64_t gap_ns = 0;
   std::deque<Command> ready;
   std::deque<Command> in_flight;
   int64_t inflight_ns = 0;
@@ -151,7 +152,11 @@ void Machine::KernelDone(size_t i) {
 }
 
 bool Machine::Admit(Program& p) {
-  if (p.word == Word::kIdle) p.word = Word::kBusy;
+  if (p.word == Word::kIdle) {
+    p.word = Word::kBusy;
+    const int64_t gap_ns = now_ns_ - p.idle_since_ns;
+    p.gap_ns = p.gap_ns == 0 ? gap_ns : p.gap_ns + (gap_ns - p.gap_ns) / 4;
+  }
   if (p.word != Word::kBusy) return false;
   if (!p.tracked) return p.in_flight.empty() || p.inflight_ns < p.bound_ns;
   const int64_t left_ns = p.until_ns - now_ns_;
@@ -193,12 +198,13 @@ bool Machine::ReadWords() {
   bool changed = false;
   for (size_t i = 0; i < programs_.size(); ++i) {
     Program& p = programs_[i];
-    if (p.word != p.agent_saw) {
+    arbiter_.SetGap(i, p.gap_ns);
+    if (p.word != p.agent_saw || p.word == Word::kIdle) {
       if (p.word == Word::kNone) arbiter_.Returned(i, now_ns_);
       if (p.word == Word::kIdle) arbiter_.Idle(i, p.idle_since_ns, now_ns_);
       if (p.word == Word::kBusy) arbiter_.Busy(i, now_ns_);
+      changed |= p.agent_saw != p.word;
       p.agent_saw = p.word;
-      changed = true;
     }
     if (p.wants && p.word == Word::kNone) arbiter_.Want(i, now_ns_);
   }

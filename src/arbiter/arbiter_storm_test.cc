@@ -28,6 +28,7 @@ class Storm {
 
   // Everybody becomes honest: whoever wants the XPU gets it.
   void ExpectProgress() {
+    for (ClientId c = kClients; c < kClients + 2; ++c) arbiter_.Remove(c, now_ns_);
     for (ClientId c = 0; c < kClients; ++c) arbiter_.SetTerms(c, {Share::FromPercent(5)}, now_ns_);
     for (ClientId c = 0; c < kClients; ++c) arbiter_.Add(c, {Share::FromPercent(5)}, now_ns_);
     std::map<ClientId, int> grants;
