@@ -1,6 +1,8 @@
 """Emits the frame of the null driver: its C functions with the checks that follow from the spec, and its tables. What the
 functions do behind the checks is written by hand in src/backend/null."""
 
+import re
+
 import emit_shim
 import text
 
@@ -108,7 +110,9 @@ def _body(function):
     ordered = sorted(function.params, key=lambda param: (not (param.handle and not param.pointer), not param.error))
     out += "".join(_check(param, function) for param in ordered)
     if function.null:
-        return out + "  " + text.error_return(function, function.null) + "\n"
+        unused = [param.name for param in function.params if not re.search(rf"\b{param.name}\b", out)]
+        ignore = "".join(f"  (void){name};\n" for name in unused)
+        return out + ignore + "  " + text.error_return(function, function.null) + "\n"
     return out + text.call(f"  return impl::{function.name}(", [p.name for p in function.params], 6)
 
 

@@ -93,6 +93,9 @@ cl_int CL_API_CALL clCreateSubDevices(cl_device_id in_device, const cl_device_pa
   if (const cl_int error = EnterCall(CallId::clCreateSubDevices); error != CL_SUCCESS) return error;
   if (As<Device>(in_device) == nullptr) return CL_INVALID_DEVICE;
   if (properties == nullptr) return CL_INVALID_VALUE;
+  (void)num_devices;
+  (void)out_devices;
+  (void)num_devices_ret;
   return CL_INVALID_OPERATION;
 } catch (...) {
   return CL_OUT_OF_HOST_MEMORY;
@@ -347,6 +350,10 @@ cl_mem CL_API_CALL clCreatePipe(cl_context context, cl_mem_flags flags, cl_uint 
     cl_uint pipe_max_packets, const cl_pipe_properties* properties, cl_int* errcode_ret) noexcept try {
   if (const cl_int error = EnterCall(CallId::clCreatePipe); error != CL_SUCCESS) return Fail(errcode_ret, error);
   if (As<Context>(context) == nullptr) return Fail(errcode_ret, CL_INVALID_CONTEXT);
+  (void)flags;
+  (void)pipe_packet_size;
+  (void)pipe_max_packets;
+  (void)properties;
   return Fail(errcode_ret, CL_INVALID_OPERATION);
 } catch (...) {
   return Fail(errcode_ret, CL_OUT_OF_HOST_MEMORY);
@@ -397,6 +404,10 @@ cl_int CL_API_CALL clGetPipeInfo(cl_mem pipe, cl_pipe_info param_name, size_t pa
     size_t* param_value_size_ret) noexcept try {
   if (const cl_int error = EnterCall(CallId::clGetPipeInfo); error != CL_SUCCESS) return error;
   if (As<Mem>(pipe) == nullptr) return CL_INVALID_MEM_OBJECT;
+  (void)param_name;
+  (void)param_value_size;
+  (void)param_value;
+  (void)param_value_size_ret;
   return CL_INVALID_OPERATION;
 } catch (...) {
   return CL_OUT_OF_HOST_MEMORY;
@@ -510,6 +521,7 @@ cl_program CL_API_CALL clCreateProgramWithIL(cl_context context, const void* il,
   if (const cl_int error = EnterCall(CallId::clCreateProgramWithIL); error != CL_SUCCESS) return Fail(errcode_ret, error);
   if (As<Context>(context) == nullptr) return Fail(errcode_ret, CL_INVALID_CONTEXT);
   if (il == nullptr) return Fail(errcode_ret, CL_INVALID_VALUE);
+  (void)length;
   return Fail(errcode_ret, CL_INVALID_OPERATION);
 } catch (...) {
   return Fail(errcode_ret, CL_OUT_OF_HOST_MEMORY);
@@ -592,6 +604,8 @@ cl_int CL_API_CALL clSetProgramSpecializationConstant(cl_program program, cl_uin
   if (const cl_int error = EnterCall(CallId::clSetProgramSpecializationConstant); error != CL_SUCCESS) return error;
   if (As<Program>(program) == nullptr) return CL_INVALID_PROGRAM;
   if (spec_value == nullptr) return CL_INVALID_VALUE;
+  (void)spec_id;
+  (void)spec_size;
   return CL_INVALID_OPERATION;
 } catch (...) {
   return CL_OUT_OF_HOST_MEMORY;
