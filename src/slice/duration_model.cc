@@ -49,7 +49,7 @@ std::optional<int64_t> DurationModel::EstimateNs(uint64_t key) const {
 void DurationModel::Record(uint64_t key, int64_t duration_ns) {
   const int64_t measured_ns = std::clamp<int64_t>(duration_ns, 1, kMaxDurationNs);
   const uint64_t mixed = Mix(key);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Entry& entry = ClaimLocked(sets_[mixed % kSets], mixed);
   const int64_t old_ns = entry.ewma_ns.load(std::memory_order_relaxed);
   int64_t next_ns = measured_ns;

@@ -14,7 +14,7 @@
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace xpool {
 
@@ -44,7 +44,7 @@ class DurationModel {
   Entry& ClaimLocked(Set& set, uint64_t mixed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<Set[]> sets_;
-  absl::Mutex mutex_;  // serialises writers
+  Mutex mutex_;  // serialises writers
   uint32_t hand_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

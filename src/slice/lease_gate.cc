@@ -41,7 +41,7 @@ void LeaseGate::Carry(const Effects& effects) const {
 void LeaseGate::AttachPage(ControlPage* page) {
   Effects effects;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ControlPage* const old = page_.load(std::memory_order_relaxed);
     PublishGapLocked(*page);
     if (old != nullptr && old != page) {
@@ -66,7 +66,7 @@ void LeaseGate::AttachPage(ControlPage* page) {
 }
 
 void LeaseGate::Detach() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ControlPage* const old = page_.exchange(nullptr, std::memory_order_seq_cst);
   if (old != nullptr) old->lease.store(0, std::memory_order_seq_cst);
 }
@@ -75,7 +75,7 @@ LeaseGate::Verdict LeaseGate::AdmitSlow(int64_t charge_ns) {
   Effects effects;
   Verdict verdict = Verdict::kWait;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (ControlPage* page = page_.load(std::memory_order_seq_cst)) {
       verdict = AdmitLocked(*page, charge_ns, effects);
     } else {
@@ -199,7 +199,7 @@ void LeaseGate::Settle(bool more_ready) {
   if (page_.load(std::memory_order_acquire) == nullptr) return;
   Effects effects;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ControlPage* const page = page_.load(std::memory_order_seq_cst);
     if (page != nullptr) SettleLocked(*page, clock_->NowNs(), more_ready, effects);
   }

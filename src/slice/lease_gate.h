@@ -16,8 +16,8 @@
 #include <functional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "slice/control_page.h"
 
 namespace xpool {
@@ -135,7 +135,7 @@ class LeaseGate {
   std::atomic<ControlPage*> page_{nullptr};
   std::atomic<uint64_t> inflight_{0};        // Inflight
   std::atomic<bool> waits_for_room_{false};  // a lone holder's command was refused since the last completion
-  absl::Mutex mutex_;                        // serialises the word's transitions by this client
+  Mutex mutex_;                              // serialises the word's transitions by this client
   bool waits_for_lease_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t idle_since_ns_ ABSL_GUARDED_BY(mutex_) = -1;  // when it last ran dry; -1: it has work
   int64_t gap_ns_ ABSL_GUARDED_BY(mutex_) = -1;         // EWMA; -1: no gap seen yet

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/time/time.h"
 #include "base/status.h"
 
 namespace xpool {
@@ -67,7 +66,7 @@ void MemoryCredit::Publish() {
 absl::Status MemoryCredit::Reserve(uint64_t bytes) {
   if (forked_.load(std::memory_order_relaxed)) return Forked();
   if (failed_.load(std::memory_order_acquire)) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return failure_;
   }
   if (!TakeFree(bytes)) RETURN_IF_ERROR(ReserveSlow(bytes));
@@ -91,7 +90,7 @@ void MemoryCredit::Release(uint64_t bytes) {
 
 void MemoryCredit::ReturnUnused(uint64_t keep_bytes) {
   if (forked_.load(std::memory_order_relaxed)) return;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (!attached_) return;
   const uint64_t unused = TakeFreeAbove(keep_bytes);
   if (unused == 0) return;
@@ -105,7 +104,7 @@ void MemoryCredit::ReturnUnused(uint64_t keep_bytes) {
 }
 
 void MemoryCredit::Attach(ControlPage* page, uint64_t granted_bytes, uint64_t limit_bytes) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const uint64_t held = held_.load();
   if (granted_bytes > held) {
     held_.store(granted_bytes);
@@ -119,14 +118,14 @@ void MemoryCredit::Attach(ControlPage* page, uint64_t granted_bytes, uint64_t li
 }
 
 void MemoryCredit::LinkLost() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   attached_ = false;
   outstanding_ = false;
   changed_.SignalAll();
 }
 
 void MemoryCredit::Fail(absl::Status why) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   failure_ = std::move(why);
   attached_ = false;
   outstanding_ = false;
@@ -140,7 +139,7 @@ void MemoryCredit::DetachAfterFork() {
 }
 
 absl::Status MemoryCredit::HandleReply(const MemoryReply& reply) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (!outstanding_) return absl::InvalidArgumentError("the agent answered a memory request nobody made");
   if (reply.granted_bytes > UINT64_MAX / 2 - std::min(held_.load(), UINT64_MAX / 2))
     return absl::InvalidArgumentError("the agent granted more memory than can be counted");
@@ -159,7 +158,7 @@ absl::Status MemoryCredit::HandleReply(const MemoryReply& reply) {
 absl::Status MemoryCredit::ReserveSlow(uint64_t bytes) {
   const uint64_t limit = limit_bytes();
   if (bytes > limit) return OverQuota(bytes, used_bytes(), limit);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const int64_t deadline_ns = options_.clock->NowNs() + options_.patience_ns;
   while (asking_) RETURN_IF_ERROR(WaitLocked(deadline_ns));
   asking_ = true;
@@ -242,7 +241,7 @@ absl::Status MemoryCredit::WaitLocked(int64_t deadline_ns) {
     options_.read_some(std::min(left_ns, kReadStepNs));
     mutex_.Lock();
   } else {
-    changed_.WaitWithTimeout(&mutex_, absl::Nanoseconds(left_ns));
+    changed_.WaitFor(&mutex_, left_ns);
   }
   return failure_;
 }

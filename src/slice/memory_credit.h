@@ -16,9 +16,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "slice/control_page.h"
 #include "slice/memory_account.h"
 #include "slice/session_protocol.h"
@@ -93,8 +93,8 @@ class MemoryCredit : public MemoryAccount {
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> held_{0};  // changed under mutex_
 
-  absl::Mutex mutex_;
-  absl::CondVar changed_;
+  Mutex mutex_;
+  CondVar changed_;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   bool attached_ ABSL_GUARDED_BY(mutex_) = false;
   bool asking_ ABSL_GUARDED_BY(mutex_) = false;       // a Reserve() is between its request and its end

@@ -232,11 +232,11 @@ TEST(MemoryCreditTest, ReleasingTwiceMakesNoCredit) {
 // Threads reserve and release at random within the quota while one thread answers: the books must balance at the end.
 TEST(MemoryCreditTest, BooksBalanceUnderThreads) {
   FakeAgent agent;
-  absl::Mutex mutex;
+  Mutex mutex;
   std::vector<uint64_t> asked;
   std::atomic<int64_t> at_agent{0};
   MemoryCredit credit({.clock = Clock::Monotonic(), .send = [&](std::span<const std::byte> bytes) {
-                         absl::MutexLock lock(&mutex);
+                         MutexLock lock(&mutex);
                          if (const auto request = ParseMessage<MemoryRequest>(bytes); request.ok())
                            asked.push_back(request->bytes);
                          if (const auto back = ParseMessage<MemoryReturn>(bytes); back.ok())
@@ -249,7 +249,7 @@ TEST(MemoryCreditTest, BooksBalanceUnderThreads) {
     while (!stop) {
       uint64_t bytes = 0;
       {
-        absl::MutexLock lock(&mutex);
+        MutexLock lock(&mutex);
         if (!asked.empty()) bytes = asked.back(), asked.clear();
       }
       if (bytes == 0) {

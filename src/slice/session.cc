@@ -29,9 +29,9 @@ std::atomic<Session*> all_sessions{nullptr};
 std::atomic<bool> said_why{false};
 
 // Serialises Current(). Made anew in a fork's child, where its owner may not exist any more.
-alignas(absl::Mutex) char attach_mutex_storage[sizeof(absl::Mutex)];
-absl::Mutex& AttachMutex() {
-  static absl::Mutex* const mutex = new (attach_mutex_storage) absl::Mutex;
+alignas(Mutex) char attach_mutex_storage[sizeof(Mutex)];
+Mutex& AttachMutex() {
+  static Mutex* const mutex = new (attach_mutex_storage) Mutex;
   return *mutex;
 }
 
@@ -73,7 +73,7 @@ absl::Status AwaitReadable(int fd, int64_t timeout_ns) {
 
 absl::StatusOr<Session*> Session::Current() {
   if (Session* session = current_session.load(std::memory_order_acquire)) return session;
-  absl::MutexLock lock(&AttachMutex());
+  MutexLock lock(&AttachMutex());
   if (Session* session = current_session.load(std::memory_order_acquire)) return session;
   const char* const slice = getenv("XPOOL_SLICE");
   absl::StatusOr<Session*> session =
@@ -188,7 +188,7 @@ void Session::RingAgent() const {
 absl::Status Session::status() const {
   if (forked_.load(std::memory_order_relaxed))
     return absl::FailedPreconditionError("this slice was opened by the parent process; open it again after fork()");
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return loss_;
 }
 
@@ -196,7 +196,7 @@ void Session::Lose(const absl::Status& why) {
   const absl::Status loss(why.code(), absl::StrCat("slice ", slice_, " is gone: ", why.message(),
                                                    "; end this program and start it again with: xpool run"));
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     loss_ = loss;
   }
   memory_.Fail(loss);
@@ -220,7 +220,7 @@ Session* Session::RegisterForFork(Session* session) {
 
 // Only this thread exists here, and any lock may be held by one that does not: touches atomics and descriptors only.
 void Session::AfterForkInChild() {
-  new (attach_mutex_storage) absl::Mutex;
+  new (attach_mutex_storage) Mutex;
   current_session.store(nullptr, std::memory_order_relaxed);
   said_why.store(false, std::memory_order_relaxed);
   for (Session* session = all_sessions.exchange(nullptr); session != nullptr; session = session->next_)

@@ -21,8 +21,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "base/fd.h"
+#include "base/mutex.h"
 #include "base/paths.h"
 #include "slice/agent_link.h"
 #include "slice/lease_gate.h"
@@ -138,7 +138,7 @@ class Session {
   int64_t greeting_until_ns_ = 0;
   int64_t attached_since_ns_ = 0;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   absl::Status loss_ ABSL_GUARDED_BY(mutex_);
 };
 
