@@ -1,0 +1,118 @@
+// Entry points that read, write, fill and copy buffers.
+#include <cstring>
+#include <vector>
+
+#include "generated/opencl/hooks.h"
+#include "shim/opencl/command_work.h"
+#include "shim/opencl/queue_enqueue.h"
+#include "shim/opencl/validate_buffer.h"
+
+namespace xpool::cl::hook {
+
+cl_int clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_read, size_t offset,
+                           size_t size, void* ptr, cl_uint num_events_in_wait_list, const cl_event* event_wait_list,
+                           cl_event* event) {
+  Queue* queue = UsableQueue(command_queue);
+  if (queue == nullptr) return CL_INVALID_COMMAND_QUEUE;
+  cl_int status = CL_SUCCESS;
+  Mem* mem = UsableBuffer(*queue, buffer, &status);
+  if (mem == nullptr) return status;
+  const EnqueueArgs args{.type = CL_COMMAND_READ_BUFFER,
+                         .num_events = num_events_in_wait_list,
+                         .wait_list = event_wait_list,
+                         .event = event,
+                         .work = TransferWork(CL_COMMAND_READ_BUFFER, size),
+                         .blocking = blocking_read != CL_FALSE};
+  const auto call = [=](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
+                        cl_event* done) {
+    return api.clEnqueueReadBuffer(on, mem->driver, CL_FALSE, offset, size, ptr, count, events, done);
+  };
+  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
+    *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) { return call(*api, rest...); };
+    return CheckTransfer(FactsOf(*mem, queue->limits), HostAccess::kRead, offset, size, ptr);
+  });
+}
+
+cl_int clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_write, size_t offset,
+                            size_t size, const void* ptr, cl_uint num_events_in_wait_list,
+                            const cl_event* event_wait_list, cl_event* event) {
+  Queue* queue = UsableQueue(command_queue);
+  if (queue == nullptr) return CL_INVALID_COMMAND_QUEUE;
+  cl_int status = CL_SUCCESS;
+  Mem* mem = UsableBuffer(*queue, buffer, &status);
+  if (mem == nullptr) return status;
+  const EnqueueArgs args{.type = CL_COMMAND_WRITE_BUFFER,
+                         .num_events = num_events_in_wait_list,
+                         .wait_list = event_wait_list,
+                         .event = event,
+                         .work = TransferWork(CL_COMMAND_WRITE_BUFFER, size),
+                         .blocking = blocking_write != CL_FALSE};
+  const auto call = [=](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
+                        cl_event* done) {
+    return api.clEnqueueWriteBuffer(on, mem->driver, CL_FALSE, offset, size, ptr, count, events, done);
+  };
+  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
+    *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) { return call(*api, rest...); };
+    return CheckTransfer(FactsOf(*mem, queue->limits), HostAccess::kWrite, offset, size, ptr);
+  });
+}
+
+cl_int clEnqueueFillBuffer(cl_command_queue command_queue, cl_mem buffer, const void* pattern, size_t pattern_size,
+                           size_t offset, size_t size, cl_uint num_events_in_wait_list, const cl_event* event_wait_list,
+                           cl_event* event) {
+  Queue* queue = UsableQueue(command_queue);
+  if (queue == nullptr) return CL_INVALID_COMMAND_QUEUE;
+  cl_int status = CL_SUCCESS;
+  Mem* mem = UsableBuffer(*queue, buffer, &status);
+  if (mem == nullptr) return status;
+  const EnqueueArgs args{.type = CL_COMMAND_FILL_BUFFER,
+                         .num_events = num_events_in_wait_list,
+                         .wait_list = event_wait_list,
+                         .event = event,
+                         .work = TransferWork(CL_COMMAND_FILL_BUFFER, size)};
+  const auto call = [=](const void* value, const DispatchTable& api, cl_command_queue on, cl_uint count,
+                        const cl_event* events, cl_event* done) {
+    return api.clEnqueueFillBuffer(on, mem->driver, value, pattern_size, offset, size, count, events, done);
+  };
+  return Enqueue(
+      *queue, args, [&](const DispatchTable& api, auto... rest) { return call(pattern, api, rest...); },
+      [&](ForwardFn* forward) {
+        const cl_int invalid = CheckFill(FactsOf(*mem, queue->limits), pattern, pattern_size, offset, size);
+        if (invalid != CL_SUCCESS) return invalid;
+        const auto* bytes = static_cast<const unsigned char*>(pattern);
+        *forward = [call, api = queue->api, keep = Ref<Mem>(mem),
+                    copy = std::vector<unsigned char>(bytes, bytes + pattern_size)](auto... rest) {
+          return call(copy.data(), *api, rest...);
+        };
+        return cl_int{CL_SUCCESS};
+      });
+}
+
+cl_int clEnqueueCopyBuffer(cl_command_queue command_queue, cl_mem src_buffer, cl_mem dst_buffer, size_t src_offset,
+                           size_t dst_offset, size_t size, cl_uint num_events_in_wait_list,
+                           const cl_event* event_wait_list, cl_event* event) {
+  Queue* queue = UsableQueue(command_queue);
+  if (queue == nullptr) return CL_INVALID_COMMAND_QUEUE;
+  cl_int status = CL_SUCCESS;
+  Mem* src = UsableBuffer(*queue, src_buffer, &status);
+  if (src == nullptr) return status;
+  Mem* dst = UsableBuffer(*queue, dst_buffer, &status);
+  if (dst == nullptr) return status;
+  const EnqueueArgs args{.type = CL_COMMAND_COPY_BUFFER,
+                         .num_events = num_events_in_wait_list,
+                         .wait_list = event_wait_list,
+                         .event = event,
+                         .work = TransferWork(CL_COMMAND_COPY_BUFFER, size)};
+  const auto call = [=](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
+                        cl_event* done) {
+    return api.clEnqueueCopyBuffer(on, src->driver, dst->driver, src_offset, dst_offset, size, count, events, done);
+  };
+  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
+    *forward = [call, api = queue->api, keep_src = Ref<Mem>(src), keep_dst = Ref<Mem>(dst)](auto... rest) {
+      return call(*api, rest...);
+    };
+    return CheckCopy(FactsOf(*src, queue->limits), FactsOf(*dst, queue->limits), src_offset, dst_offset, size);
+  });
+}
+
+}  // namespace xpool::cl::hook
