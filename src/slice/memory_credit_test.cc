@@ -26,12 +26,12 @@ class FakeAgent {
 
   absl::Status Take(std::span<const std::byte> bytes) {
     if (!takes) return absl::UnavailableError("full");
-    ++taken;
     if (const auto request = ParseMessage<MemoryRequest>(bytes); request.ok()) requests.push_back(request->bytes);
     if (const auto back = ParseMessage<MemoryReturn>(bytes); back.ok()) {
       granted -= back->bytes;
       returned += back->bytes;
     }
+    ++taken;
     return absl::OkStatus();
   }
 
