@@ -10,6 +10,12 @@ int64_t MonotonicNowNs() {
   return int64_t{now.tv_sec} * kNsPerSec + now.tv_nsec;
 }
 
+int64_t UnixNowNs() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * kNsPerSec + now.tv_nsec;
+}
+
 const Clock* Clock::Monotonic() {
   class SystemClock : public Clock {
    public:

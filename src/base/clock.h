@@ -13,6 +13,9 @@ inline constexpr int64_t kNsPerSec = 1'000'000'000;
 // CLOCK_MONOTONIC now. For the hot path of the shim, where a virtual call would cost as much as the reading.
 int64_t MonotonicNowNs();
 
+// The wall clock now, nanoseconds since 1970: for what people read (event times, creation dates), never for deciding.
+int64_t UnixNowNs();
+
 class Clock {
  public:
   virtual ~Clock() = default;
