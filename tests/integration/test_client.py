@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""Fault matrix, row "client": {SIGKILL, SIGSTOP, hang, crash} of a program that holds memory but no lease. The other works on."""
+import os
+import signal
+import unittest
+
+from cases import MIB, AgentCase
+from harness import wait_for
+
+
+class ClientFails(AgentCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.agent.cli("slice", "create", "shared", "--compute", "40%", "--memory", "128Mi")
+        self.victim = self.agent.run("--slice", "shared", "--", *self.victim_command())
+        self.victim.wait_line("ready")
+        self.other = self.working("other")
+        self.assertGreaterEqual(self.agent.memory_used("shared"), 32 * MIB)
+
+    def victim_command(self) -> list[str]:
+        from cases import CLIENT
+        return [CLIENT, "idle", "32"]
+
+    def assert_memory_is_free(self) -> None:
+        wait_for(lambda: self.agent.memory_used("shared") == 0, "the dead program's memory to be given back")
+
+    def assert_other_is_well(self) -> None:
+        self.other.wait_progress(20)
+        self.assert_ends_well(self.other)
+
+    def test_client_sigkill(self) -> None:
+        os.kill(self.victim.program_pid(), signal.SIGKILL)
+        self.assertIn(self.victim.finish(), (137, -signal.SIGKILL))
+        self.assert_memory_is_free()
+        self.assert_other_is_well()
+
+    def test_client_crash(self) -> None:
+        os.kill(self.victim.program_pid(), signal.SIGSEGV)
+        self.assertIn(self.victim.finish(), (139, -signal.SIGSEGV))
+        self.assert_memory_is_free()
+        self.assert_other_is_well()
+
+    def test_client_sigstop(self) -> None:
+        pid = self.victim.program_pid()
+        os.kill(pid, signal.SIGSTOP)
+        self.other.wait_progress(50)
+        self.assertGreaterEqual(self.agent.memory_used("shared"), 32 * MIB, "a stopped program keeps its memory")
+        os.kill(pid, signal.SIGCONT)
+        self.assertEqual(0, self.victim.finish())
+        self.assert_memory_is_free()
+        self.assert_other_is_well()
+
+    def test_client_hang(self) -> None:
+        """The victim sits in its own code, with memory and a queue but without commands, as long as the test wants."""
+        self.other.wait_progress(100)
+        self.assertEqual(0, self.victim.finish())
+        self.assert_memory_is_free()
+        self.assert_other_is_well()
+
+    def test_client_sigkill_of_xpool_run_ends_the_slice(self) -> None:
+        runner = self.working("orphan")
+        program = runner.program_pid()
+        os.kill(runner.process.pid, signal.SIGKILL)
+        runner.process.wait()
+        wait_for(lambda: "orphan" not in self.agent.slices(), "the slice to end with the process that owned it")
+        self.assert_other_is_well()
+        try:
+            os.kill(program, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+if __name__ == "__main__":
+    unittest.main()
