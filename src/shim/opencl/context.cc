@@ -14,7 +14,7 @@ Context::Context(const DispatchTable* api, cl_context driver, std::vector<Ref<De
 Context::~Context() {
   std::vector<std::pair<DestructorCallback, void*>> callbacks;
   {
-    absl::MutexLock lock(&mutex);
+    MutexLock lock(&mutex);
     callbacks.swap(destructor_callbacks);
   }
   for (auto it = callbacks.rbegin(); it != callbacks.rend(); ++it) it->first(ToHandle(this), it->second);
@@ -47,7 +47,7 @@ bool DriverDevices(const Context& context, cl_uint count, const cl_device_id* de
 void SvmFreed(Context* context, void* pointer) {
   size_t bytes = 0;
   {
-    absl::MutexLock lock(&context->mutex);
+    MutexLock lock(&context->mutex);
     const auto found = context->svm.find(pointer);
     if (found == context->svm.end()) return;
     bytes = found->second;

@@ -7,7 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "shim/opencl/device.h"
 #include "shim/opencl/object.h"
 
@@ -33,7 +33,7 @@ struct Context : Object {
   const std::vector<Ref<Device>> devices;
   const std::vector<cl_context_properties> properties;  // as the program gave them, with the final zero
 
-  absl::Mutex mutex;
+  Mutex mutex;
   absl::flat_hash_map<void*, size_t> svm ABSL_GUARDED_BY(mutex);
   std::vector<std::pair<DestructorCallback, void*>> destructor_callbacks ABSL_GUARDED_BY(mutex);
 };

@@ -108,7 +108,7 @@ cl_int clSetContextDestructorCallback(cl_context context, ContextDestructorCallb
   Context* own = FromHandle<Context>(context);
   if (own == nullptr) return CL_INVALID_CONTEXT;
   if (pfn_notify == nullptr) return CL_INVALID_VALUE;
-  absl::MutexLock lock(&own->mutex);
+  MutexLock lock(&own->mutex);
   own->destructor_callbacks.emplace_back(pfn_notify, user_data);
   return CL_SUCCESS;
 }

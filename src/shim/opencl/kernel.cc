@@ -78,7 +78,7 @@ ShadowKernel& ShadowKernel::operator=(ShadowKernel&& other) noexcept {
 void ShadowKernel::Return() {
   if (slot_ == nullptr) return;
   {
-    absl::MutexLock lock(&kernel_->mutex_);
+    MutexLock lock(&kernel_->mutex_);
     if (kernel_->shadows_.size() < kIdleShadows) kernel_->shadows_.push_back(std::move(slot_));
   }
   if (slot_ == nullptr) return;
@@ -92,7 +92,7 @@ Kernel::Kernel(Program* program, cl_kernel driver)
     return api->clGetKernelInfo(driver, CL_KERNEL_FUNCTION_NAME, size, value, size_ret);
   });
   takes = FindArgTypes(*api, program->driver, driver, name.c_str());
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   args_.resize(takes.size());
 }
 
@@ -100,7 +100,7 @@ Kernel::~Kernel() {
   if (!OfThisProcess(*this)) return;
   std::vector<std::unique_ptr<ShadowKernel::Slot>> idle;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     idle.swap(shadows_);
   }
   for (const auto& slot : idle) api->clReleaseKernel(slot->driver);
@@ -111,21 +111,21 @@ std::shared_ptr<const ArgSet> Kernel::Snapshot() {
   auto set = std::make_shared<ArgSet>();
   uint64_t stamp = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (std::shared_ptr<const ArgSet> current = snapshot_.lock()) return current;
     set->args = args_;
     set->exec_infos = exec_infos_;
     stamp = last_stamp_;
   }
   RetainObjects(set.get());  // not under the lock: dropping a reference may call the driver
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (stamp == last_stamp_) snapshot_ = set;
   return set;
 }
 
 std::unique_ptr<ShadowKernel::Slot> Kernel::TakeSlot() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!shadows_.empty()) {
       std::unique_ptr<ShadowKernel::Slot> slot = std::move(shadows_.back());
       shadows_.pop_back();
@@ -148,7 +148,7 @@ ShadowKernel Kernel::AcquireShadow(const ArgSet& set) {
 }
 
 void Kernel::Store(cl_uint index, ArgValue value) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   // The same value again, as many programs set before each launch, keeps its stamp and the snapshot.
   if (SameValue(args_[index], value)) return;
   value.stamp = ++last_stamp_;
@@ -157,7 +157,7 @@ void Kernel::Store(cl_uint index, ArgValue value) {
 }
 
 void Kernel::Store(ExecInfo info) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   info.stamp = ++last_stamp_;
   const auto found = std::find_if(exec_infos_.begin(), exec_infos_.end(),
                                   [&](const ExecInfo& known) { return known.param == info.param; });
@@ -171,7 +171,7 @@ void Kernel::Store(ExecInfo info) {
 
 void Kernel::CopyValues(Kernel* source) {
   const std::shared_ptr<const ArgSet> values = source->Snapshot();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   args_ = values->args;
   exec_infos_ = values->exec_infos;
   for (const ArgValue& value : args_) last_stamp_ = std::max(last_stamp_, value.stamp);

@@ -15,7 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "shim/opencl/live.h"
 #include "shim/opencl/program.h"
 
@@ -121,7 +121,7 @@ struct Kernel : Object {
   friend class ShadowKernel;
   std::unique_ptr<ShadowKernel::Slot> TakeSlot();
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   uint64_t last_stamp_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<ArgValue> args_ ABSL_GUARDED_BY(mutex_);
   std::vector<ExecInfo> exec_infos_ ABSL_GUARDED_BY(mutex_);

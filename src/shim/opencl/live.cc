@@ -4,13 +4,13 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace xpool::cl {
 namespace {
 
 struct Shard {
-  absl::Mutex mutex;
+  Mutex mutex;
   absl::flat_hash_set<const void*> objects ABSL_GUARDED_BY(mutex);
 };
 
@@ -41,13 +41,13 @@ bool TryRef(Object* object) {
 LiveObject::LiveObject(Kind kind, void* driver_handle, void (*destroy)(LiveObject*))
     : Object(kind), driver_handle(driver_handle), destroy(destroy), id(NextId()) {
   Shard& shard = ShardOf(this);
-  absl::MutexLock lock(&shard.mutex);
+  MutexLock lock(&shard.mutex);
   shard.objects.insert(this);
 }
 
 LiveObject::~LiveObject() {
   Shard& shard = ShardOf(this);
-  absl::MutexLock lock(&shard.mutex);
+  MutexLock lock(&shard.mutex);
   shard.objects.erase(this);
 }
 
@@ -61,7 +61,7 @@ void Unref<LiveObject>(LiveObject* object) {
 Ref<LiveObject> FindLiveOfAnyKind(const void* address) {
   if (address == nullptr) return {};
   Shard& shard = ShardOf(address);
-  absl::MutexLock lock(&shard.mutex);
+  MutexLock lock(&shard.mutex);
   if (!shard.objects.contains(address)) return {};
   auto* object = const_cast<LiveObject*>(static_cast<const LiveObject*>(address));
   return TryRef(object) ? Ref<LiveObject>::Adopt(object) : Ref<LiveObject>();

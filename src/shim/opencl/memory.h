@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "shim/opencl/context.h"
 #include "shim/opencl/live.h"
 
@@ -47,7 +47,7 @@ struct Mem : LiveObject {
   size_t element_bytes = 0;
 
   std::atomic<uint32_t> map_count{0};  // CL_MEM_MAP_COUNT; kept by the engine
-  absl::Mutex maps_mutex;
+  Mutex maps_mutex;
   std::shared_ptr<MapTable> maps ABSL_GUARDED_BY(maps_mutex);
 
   MemFate* fate = nullptr;  // lives until the driver frees the memory, which may be after this object

@@ -12,14 +12,14 @@ void MemFate::Attach(const DispatchTable& driver, cl_mem memory) {
 }
 
 void MemFate::AddCallback(MemDestructorCallback callback, void* user_data) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   callbacks_.emplace_back(callback, user_data);
 }
 
 void MemFate::Finish() {
   std::vector<std::pair<MemDestructorCallback, void*>> callbacks;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     callbacks.swap(callbacks_);
   }
   for (auto it = callbacks.rbegin(); it != callbacks.rend(); ++it) it->first(handle_, it->second);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "generated/opencl/dispatch_table.h"
 
 namespace xpool::cl {
@@ -37,7 +37,7 @@ class MemFate {
   const uint32_t fork_generation_;
   cl_mem handle_ = nullptr;
   bool attached_ = false;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::pair<MemDestructorCallback, void*>> callbacks_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "base/status.h"
 #include "generated/opencl/dispatch_table.h"
 #include "shim/opencl/device.h"
@@ -78,8 +78,8 @@ Platform* Platform::Current() { return current_platform.load(std::memory_order_a
 absl::StatusOr<Platform*> Platform::Attach() {
   ASSIGN_OR_RETURN(Session* const session, Session::Current());
   if (Platform* platform = Current()) return platform;
-  static absl::Mutex mutex;  // only one thread loads the driver
-  absl::MutexLock lock(&mutex);
+  static Mutex mutex;  // only one thread loads the driver
+  MutexLock lock(&mutex);
   if (Platform* platform = Current()) return platform;
   absl::StatusOr<Platform*> made = Make(session->info());
   if (!made.ok()) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "shim/opencl/context.h"
 
 namespace xpool::cl {
@@ -26,7 +26,7 @@ struct Program : Object {
   const cl_program driver;
   const bool from_source;
   std::atomic<bool> options_extended{false};  // the last build got -cl-kernel-arg-info from the shim
-  absl::Mutex mutex;
+  Mutex mutex;
   std::vector<std::pair<ReleaseCallback, void*>> release_callbacks ABSL_GUARDED_BY(mutex);
 };
 

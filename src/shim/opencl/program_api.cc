@@ -15,7 +15,7 @@ Program::~Program() {
   if (OfThisProcess(*this)) api->clReleaseProgram(driver);
   std::vector<std::pair<ReleaseCallback, void*>> callbacks;
   {
-    absl::MutexLock lock(&mutex);
+    MutexLock lock(&mutex);
     callbacks.swap(release_callbacks);
   }
   for (auto it = callbacks.rbegin(); it != callbacks.rend(); ++it) it->first(ToHandle(this), it->second);
@@ -134,7 +134,7 @@ cl_int clSetProgramReleaseCallback(cl_program program, ProgramCallback pfn_notif
   Program* own = FromHandle<Program>(program);
   if (own == nullptr) return CL_INVALID_PROGRAM;
   if (pfn_notify == nullptr) return CL_INVALID_VALUE;
-  absl::MutexLock lock(&own->mutex);
+  MutexLock lock(&own->mutex);
   own->release_callbacks.emplace_back(pfn_notify, user_data);
   return CL_SUCCESS;
 }

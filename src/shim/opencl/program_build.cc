@@ -22,14 +22,14 @@ class Link {
   // Our object for the driver's new program; the first caller makes it, and its API reference is the program's.
   Program* Wrap(cl_program driver) {
     if (driver == nullptr) return nullptr;
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (!program_) program_ = Ref<Program>(new Program(context_.get(), driver, false));
     return program_.get();
   }
 
  private:
   const Ref<Context> context_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   Ref<Program> program_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -45,13 +45,13 @@ class PendingTable {
   // The number for the driver's user_data; 0 when there is no callback.
   uintptr_t Add(Pending pending) {
     if (pending.callback == nullptr) return 0;
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     entries_.emplace(++last_, std::move(pending));
     return last_;
   }
 
   Pending Take(uintptr_t number) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto found = entries_.find(number);
     if (found == entries_.end()) return {};
     Pending pending = std::move(found->second);
@@ -60,7 +60,7 @@ class PendingTable {
   }
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   uintptr_t last_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<uintptr_t, Pending> entries_ ABSL_GUARDED_BY(mutex_);
 };

@@ -12,7 +12,7 @@ void* clSVMAlloc(cl_context context, cl_svm_mem_flags flags, size_t size, cl_uin
   if (!reservation.ok()) return nullptr;
   void* pointer = own->api->clSVMAlloc(own->driver, flags, size, alignment);
   if (pointer == nullptr) return nullptr;
-  absl::MutexLock lock(&own->mutex);
+  MutexLock lock(&own->mutex);
   own->svm[pointer] = reservation.Commit();
   return pointer;
 }

@@ -1,0 +1,78 @@
+#include "shim/opencl/info.h"
+
+#include <gtest/gtest.h>
+
+#include "shim/opencl/extensions.h"
+#include "shim/opencl/program_options.h"
+
+namespace xpool::cl {
+namespace {
+
+TEST(InfoOutTest, AsksForTheSizeOnly) {
+  size_t size = 0;
+  EXPECT_EQ(InfoOut(0, nullptr, &size).String("abc"), CL_SUCCESS);
+  EXPECT_EQ(size, 4u);
+}
+
+TEST(InfoOutTest, TooSmallAValueIsInvalidAndLeftAlone) {
+  cl_uint value = 7;
+  size_t size = 99;
+  EXPECT_EQ(InfoOut(3, &value, &size).Value(cl_uint{1}), CL_INVALID_VALUE);
+  EXPECT_EQ(value, 7u);
+  EXPECT_EQ(size, 99u);
+}
+
+TEST(InfoOutTest, LargerValueIsFilledAtItsStart) {
+  cl_uint values[2] = {7, 7};
+  size_t size = 0;
+  EXPECT_EQ(InfoOut(sizeof(values), values, &size).Value(cl_uint{1}), CL_SUCCESS);
+  EXPECT_EQ(values[0], 1u);
+  EXPECT_EQ(values[1], 7u);
+  EXPECT_EQ(size, sizeof(cl_uint));
+}
+
+TEST(InfoOutTest, EmptyAnswerHasSizeZero) {
+  cl_uint value = 7;
+  size_t size = 99;
+  EXPECT_EQ(InfoOut(sizeof(value), &value, &size).Array(std::vector<cl_uint>()), CL_SUCCESS);
+  EXPECT_EQ(size, 0u);
+  EXPECT_EQ(value, 7u);
+}
+
+TEST(CopyPropertiesTest, KeepsPairsAndTheFinalZero) {
+  const cl_context_properties list[] = {1, 0, 2, 5, 0};
+  EXPECT_EQ(CopyProperties(list), (std::vector<cl_context_properties>{1, 0, 2, 5, 0}));
+  const cl_context_properties empty[] = {0};
+  EXPECT_EQ(CopyProperties(empty), (std::vector<cl_context_properties>{0}));
+  EXPECT_TRUE(CopyProperties<cl_context_properties>(nullptr).empty());
+}
+
+TEST(ExtensionsTest, OffersLanguageExtensionsAndNotUnhandledFunctions) {
+  EXPECT_EQ(FilterExtensions("cl_khr_icd cl_khr_command_buffer  cl_khr_fp64 cl_khr_gl_sharing cl_khr_subgroup_rotate"),
+            "cl_khr_icd cl_khr_fp64 cl_khr_subgroup_rotate");
+  EXPECT_EQ(FilterExtensions(""), "");
+  EXPECT_FALSE(OffersExtension("cl_intel_unified_shared_memory"));
+}
+
+TEST(ExtensionsTest, FiltersVersionedListTheSameWay) {
+  const auto offered = FilterExtensions(std::vector<cl_name_version>{{1, "cl_khr_fp16"}, {2, "cl_khr_gl_sharing"}});
+  ASSERT_EQ(offered.size(), 1u);
+  EXPECT_STREQ(offered[0].name, "cl_khr_fp16");
+}
+
+TEST(ProgramOptionsTest, AddedOptionIsHiddenAgain) {
+  for (const char* options : {"", "-DX=1", "-w  -I dir"}) {
+    const auto extended = WithArgInfo(options);
+    ASSERT_TRUE(extended.has_value());
+    EXPECT_EQ(WithoutArgInfo(*extended), options);
+  }
+  EXPECT_EQ(WithArgInfo(nullptr), "-cl-kernel-arg-info");
+}
+
+TEST(ProgramOptionsTest, ProgramsOwnOptionIsNotDoubled) {
+  EXPECT_FALSE(WithArgInfo("-cl-kernel-arg-info -DX").has_value());
+  EXPECT_EQ(WithoutArgInfo("-DX"), "-DX");
+}
+
+}  // namespace
+}  // namespace xpool::cl
