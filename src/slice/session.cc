@@ -166,8 +166,12 @@ absl::Status Session::FirstAttach() {
 }
 
 void Session::SetPump(std::function<bool()> pump) {
-  // The one before stays: the watcher may be running it.
-  pump_.store(new std::function<bool()>(std::move(pump)), std::memory_order_seq_cst);
+  auto owned = std::make_unique<std::function<bool()>>(std::move(pump));
+  {
+    MutexLock lock(&mutex_);
+    pump_.store(owned.get(), std::memory_order_seq_cst);
+    pumps_.push_back(std::move(owned));
+  }
   KickWatcher();
 }
 

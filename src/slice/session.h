@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -140,6 +141,8 @@ class Session {
 
   mutable Mutex mutex_;
   absl::Status loss_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<std::function<bool()>>> pumps_
+      ABSL_GUARDED_BY(mutex_);  // all ever set: one may be running
 };
 
 }  // namespace xpool
