@@ -155,7 +155,7 @@ std::vector<std::string> InstalledDriverLibraries() {
     if (entry.path().extension() != ".icd") continue;
     std::string library = FirstLine(entry.path());
     const std::string file = std::filesystem::path(library).filename();
-    if (!library.empty() && !file.starts_with("libxpool")) libraries.push_back(std::move(library));
+    if (!library.empty() && !file.starts_with("libxpool-opencl")) libraries.push_back(std::move(library));
   }
   std::sort(libraries.begin(), libraries.end());
   libraries.erase(std::unique(libraries.begin(), libraries.end()), libraries.end());
