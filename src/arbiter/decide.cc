@@ -178,8 +178,10 @@ void Arbiter::Impl::JoinBlocked(std::vector<Client*>& waiters) {
   }
   const int64_t until_ns = std::min(horizon_ns, now_ns + options.quantum_ns);
   if (until_ns - now_ns < options.quantum_ns / 4) return;
+  double room = kFull - HeldOccupancy();
   for (Client* waiter : waiters) {
-    if (!Fits(*waiter)) continue;
+    if (waiter->occupancy > room) continue;
+    room -= waiter->occupancy;
     Start(*waiter, until_ns);
     waiter->guest = true;
   }
