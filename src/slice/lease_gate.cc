@@ -68,7 +68,7 @@ void LeaseGate::AttachPage(ControlPage* page) {
 void LeaseGate::Detach() {
   MutexLock lock(&mutex_);
   ControlPage* const old = page_.exchange(nullptr, std::memory_order_seq_cst);
-  if (old != nullptr) old->lease.store(0, std::memory_order_seq_cst);
+  if (old != nullptr) old->lease.store(Load(*old).Ended().bits, std::memory_order_seq_cst);
 }
 
 LeaseGate::Verdict LeaseGate::AdmitSlow(int64_t charge_ns) {
