@@ -4,6 +4,12 @@ find_package(absl REQUIRED)
 find_package(GTest REQUIRED)
 find_package(Threads REQUIRED)
 
+find_program(XPOOL_CCACHE ccache)
+if(XPOOL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${XPOOL_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${XPOOL_CCACHE})
+endif()
+
 option(XPOOL_WERROR "Treat warnings as errors" ON)
 set(XPOOL_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined or thread")
 
