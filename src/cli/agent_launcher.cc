@@ -171,7 +171,9 @@ absl::StatusOr<std::string> FindAgentProgram() {
     return absl::NotFoundError(absl::StrCat("XPOOL_AGENT_PROGRAM names ", program, ", which cannot be executed"));
   }
   const std::string beside = ExecutableDirectory() + "/xpoold";
-  if (IsExecutable(beside)) return beside;
+  for (const std::string& path : {beside, ExecutableDirectory() + "/../sbin/xpoold"}) {
+    if (IsExecutable(path)) return path;
+  }
   std::istringstream path(getenv("PATH") == nullptr ? "" : getenv("PATH"));
   for (std::string folder; std::getline(path, folder, ':');) {
     if (folder.starts_with('/') && IsExecutable(folder + "/xpoold")) return folder + "/xpoold";

@@ -27,7 +27,8 @@ struct LaunchOptions {
 
 inline const std::vector<std::string> kOnDemandArguments = {"--idle-exit", "60"};
 
-// xpoold: $XPOOL_AGENT_PROGRAM, next to this program, or in PATH. NOT_FOUND tells where it was looked for.
+// xpoold: $XPOOL_AGENT_PROGRAM, next to this program, in the sbin beside its folder, or in PATH. NOT_FOUND tells where
+// it was looked for.
 absl::StatusOr<std::string> FindAgentProgram();
 
 // The directory of the running program's binary.

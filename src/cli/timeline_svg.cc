@@ -17,7 +17,8 @@ namespace {
 constexpr double kWidth = 1200, kLeft = 150, kRight = 24;
 constexpr double kPlotWidth = kWidth - kLeft - kRight;
 constexpr double kOverviewHeight = 120, kLaneHeight = 26, kLaneGap = 8, kRowHeight = 22;
-constexpr int kOverviewColumns = 200, kZoomColumns = 2000;
+constexpr int kMaxOverviewColumns = 200, kMinOverviewColumns = 25, kZoomColumns = 2000;
+constexpr int kLeasesInColumn = 6;  // Fewer, and columns and leases beat against each other.
 constexpr int kLeasesInZoom = 40;
 
 // Okabe and Ito's palette: told apart with any colour vision.
@@ -36,6 +37,12 @@ constexpr std::array<GapStyle, 5> kGaps = {{
     {XpuState::kThrottled, "#7b1fa2", "gap: throttled by limit"},
     {XpuState::kUnwanted, "#ffffff", "gap: nobody wants it"},
 }};
+
+int Leases(const XpuTimeline& timeline) {
+  int leases = 0;
+  for (const SliceLane& lane : timeline.lanes) leases += lane.leases;
+  return leases;
+}
 
 const char* SliceColour(size_t lane) { return kSliceColours[lane % kSliceColours.size()]; }
 
@@ -138,8 +145,7 @@ class Drawing {
   }
 
   void Headline(const XpuTimeline& timeline) {
-    int leases = 0;
-    for (const SliceLane& lane : timeline.lanes) leases += lane.leases;
+    const int leases = Leases(timeline);
     std::string text =
         absl::StrFormat("%s: %s, %d %s", Escape(timeline.xpu_id), FormatDuration(timeline.to_ns - timeline.from_ns),
                         leases, leases == 1 ? "lease" : "leases");
@@ -210,16 +216,16 @@ class Drawing {
       Line(kLeft, y, kWidth - kRight, y, "#e0e0e0");
     }
     const int64_t length = whole.to_ns - whole.from_ns;
+    const int columns = std::clamp(Leases(timeline) / kLeasesInColumn, kMinOverviewColumns, kMaxOverviewColumns);
     std::vector<size_t> at(timeline.lanes.size(), 0);
-    for (int column = 0; length > 0 && column < kOverviewColumns; ++column) {
-      const Window bin{whole.from_ns + length * column / kOverviewColumns,
-                       whole.from_ns + length * (column + 1) / kOverviewColumns};
+    for (int column = 0; length > 0 && column < columns; ++column) {
+      const Window bin{whole.from_ns + length * column / columns, whole.from_ns + length * (column + 1) / columns};
       double y = bottom;
       for (size_t i = 0; i < timeline.lanes.size(); ++i) {
         const double height = kOverviewHeight * std::min(1.0, HeldFraction(timeline.lanes[i], bin, at[i]));
         if (height < 0.05) continue;
         y -= height;
-        Rect(X(bin.from_ns, whole), std::max(y, top), kPlotWidth / kOverviewColumns + 0.2, height, SliceColour(i),
+        Rect(X(bin.from_ns, whole), std::max(y, top), kPlotWidth / columns, height, SliceColour(i),
              "shape-rendering=\"crispEdges\"");
       }
     }
@@ -353,8 +359,7 @@ int64_t BusiestStart(const XpuTimeline& timeline, int64_t length) {
 
 Window ZoomWindow(const XpuTimeline& timeline, const SvgOptions& options) {
   const int64_t whole = timeline.to_ns - timeline.from_ns;
-  int64_t leases = 0;
-  for (const SliceLane& lane : timeline.lanes) leases += lane.leases;
+  const int64_t leases = Leases(timeline);
   int64_t length = options.zoom_length_ns;
   if (length <= 0) length = leases <= kLeasesInZoom ? whole : std::max(whole * kLeasesInZoom / leases, kNsPerMs);
   length = std::min(length, whole);
