@@ -102,10 +102,9 @@ cl_int ImageAndBuffer(cl_command_queue command_queue, cl_mem image_handle, cl_me
 // The bytes of a pixel of |image| for a fill colour. Normalised formats are scaled; floats keep their bits.
 std::vector<char> FillPixel(const Mem& image, const void* color) {
   const cl_channel_type type = image.format.image_channel_data_type;
-  const size_t channels = std::min<size_t>(
-      4, image.format.image_channel_order == CL_RG                                                  ? 2
-         : image.format.image_channel_order == CL_R || image.format.image_channel_order == CL_DEPTH ? 1
-                                                                                                    : 4);
+  const cl_channel_order order = image.format.image_channel_order;
+  const bool single = order != CL_RG && order != CL_RA && order != CL_RGBA && order != CL_BGRA && order != CL_ARGB;
+  const size_t channels = single ? 1 : order == CL_RG || order == CL_RA ? 2 : 4;
   const size_t bytes = image.element_bytes / channels;
   std::vector<char> pixel(image.element_bytes);
   for (size_t i = 0; i < channels; ++i) {
