@@ -118,7 +118,7 @@ def table(rows: list[Row], device: str) -> str:
              f"Device: {device}. System: {platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, Linux {platform.release()}.", "",
              "| program | version | what is run | native | in a slice | result | notes |", "|---|---|---|---|---|---|---|"]
     lines += [f"| {row.name} | {row.version} | {row.what} | {row.native} | {row.slice} | {row.result} | {row.notes} |" for row in rows]
-    lines += ["", "GROMACS in Debian is built without OpenCL, and darktable leaves CPU devices out; neither is in the table.", ""]
+    lines += ["", "GROMACS in Debian 12 is built without OpenCL; darktable 4.2 leaves CPU devices out, and PoCL 3.1 does not compile its kernels when\nit is made to take one. Neither is in the table.", ""]
     return "\n".join(lines)
 
 
