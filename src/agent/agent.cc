@@ -42,7 +42,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const Options& options, Dis
 }
 
 absl::Status Agent::StartBrokers() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (const XpuInfo& xpu : registry_.xpus()) {
     LeaseTable::Config config;
     config.xpu_id = xpu.id;
@@ -84,12 +84,12 @@ void Agent::Tell(std::string kind, const SliceRecord& slice, std::string message
 }
 
 bool Agent::recovering() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return std::any_of(open_.begin(), open_.end(), [](const auto& entry) { return !entry.second; });
 }
 
 bool Agent::empty() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return registry_.slices().empty() && sessions_.empty();
 }
 
@@ -117,7 +117,7 @@ absl::StatusOr<SliceView> Agent::CreateSlice(SliceRequest request) {
   const int owner_fd = owner.get();
   SliceRecord slice;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ASSIGN_OR_RETURN(slice, registry_.PlanCreate(request));
     slice.created_unix_s = UnixNowNs() / kNsPerSec;
     RETURN_IF_ERROR(store_->InsertSlice(slice));
@@ -134,7 +134,7 @@ absl::StatusOr<SliceView> Agent::CreateSlice(SliceRequest request) {
 
 absl::StatusOr<SliceView> Agent::ResizeSlice(std::string_view name_or_id, const SliceChange& change) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ASSIGN_OR_RETURN(const SliceRecord slice, registry_.Find(name_or_id));
     ASSIGN_OR_RETURN(const SliceRecord changed, registry_.PlanChange(slice, change));
     RETURN_IF_ERROR(store_->UpdateSlice(changed));
@@ -172,7 +172,7 @@ absl::Status Agent::EraseSlice(const SliceRecord& slice, const std::string& why)
 
 absl::Status Agent::DeleteSlice(std::string_view name_or_id, bool force) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ASSIGN_OR_RETURN(const SliceRecord slice, registry_.Find(name_or_id));
     const size_t attached = SessionsOf(slice.number).size();
     if (attached > 0 && !force) {
@@ -188,7 +188,7 @@ absl::Status Agent::DeleteSlice(std::string_view name_or_id, bool force) {
 
 void Agent::OwnerDied(SliceNumber number) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto it = owners_.find(number);
     if (it == owners_.end()) return;
     it->second.Reset();
@@ -237,14 +237,14 @@ SliceView Agent::ViewOf(const SliceRecord& slice, const std::map<SliceNumber, Sl
 
 absl::StatusOr<SliceView> Agent::GetSlice(std::string_view name_or_id) {
   const auto leases = LeaseViews();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(const SliceRecord slice, registry_.Find(name_or_id));
   return ViewOf(slice, leases);
 }
 
 std::vector<SliceView> Agent::ListSlices() {
   const auto leases = LeaseViews();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<SliceView> views;
   for (const auto& [number, slice] : registry_.slices()) views.push_back(ViewOf(slice, leases));
   return views;
@@ -252,7 +252,7 @@ std::vector<SliceView> Agent::ListSlices() {
 
 std::vector<SessionView> Agent::ListSessions() {
   constexpr const char* kLeases[] = {"none", "busy", "idle", "revoke"};
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<SessionView> views;
   for (const auto& [id, session] : sessions_) {
     SessionView view;
@@ -282,7 +282,7 @@ std::vector<SessionView> Agent::ListSessions() {
 }
 
 std::vector<XpuView> Agent::ListXpus() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<XpuView> views;
   for (const XpuInfo& xpu : registry_.xpus()) views.push_back({xpu, registry_.SumsOf(xpu.id)});
   return views;

@@ -15,7 +15,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "agent/event_log.h"
 #include "agent/lease_broker.h"
 #include "agent/memory_ledger.h"
@@ -23,6 +22,7 @@
 #include "agent/records.h"
 #include "agent/slice_registry.h"
 #include "agent/store.h"
+#include "base/mutex.h"
 #include "base/unix_socket.h"
 #include "device/discovery.h"
 #include "slice/session_protocol.h"
@@ -150,7 +150,7 @@ class Agent {
   const int64_t started_unix_s_;
   EventLog events_;
   Outlets outlets_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   const std::unique_ptr<Store> store_ ABSL_PT_GUARDED_BY(mutex_);
   SliceRegistry registry_ ABSL_GUARDED_BY(mutex_);
   MemoryLedger ledger_ ABSL_GUARDED_BY(mutex_);

@@ -122,7 +122,7 @@ Welcome Agent::MakeWelcome(const SliceRecord& slice, const XpuInfo& xpu, Session
 absl::StatusOr<Attached> Agent::Attach(const Hello& hello, Peer peer) {
   Attached attached;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     ASSIGN_OR_RETURN(const SliceRecord slice, CheckHello(hello, peer.credentials));
     const XpuInfo& xpu = *registry_.Xpu(slice.xpu_id);
     auto link = std::make_shared<SessionLink>();
@@ -167,7 +167,7 @@ absl::StatusOr<Attached> Agent::Attach(const Hello& hello, Peer peer) {
 
 void Agent::Detach(SessionId id, const std::string& why, bool died) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto it = sessions_.find(id);
     if (it == sessions_.end()) return;
     const SessionRecord record = it->second.record;
@@ -207,7 +207,7 @@ bool Agent::TrimOthers(const LiveSession& asker, uint64_t bytes) {
 }
 
 MemoryVerdict Agent::RequestMemory(SessionId id, uint64_t bytes, bool final, MemoryReply& reply) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   reply = NewMessage<MemoryReply>();
   const auto it = sessions_.find(id);
   const SliceRecord* slice = it != sessions_.end() ? registry_.Get(it->second.record.slice) : nullptr;
@@ -233,13 +233,13 @@ MemoryVerdict Agent::RequestMemory(SessionId id, uint64_t bytes, bool final, Mem
 }
 
 void Agent::ReturnMemory(SessionId id, uint64_t bytes) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto it = sessions_.find(id);
   if (it != sessions_.end()) ledger_.Return(it->second.record.slice, id, bytes);
 }
 
 absl::Status Agent::Recover() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(const std::vector<SliceRecord> slices, store_->LoadSlices());
   ASSIGN_OR_RETURN(const std::vector<SessionRecord> sessions, store_->LoadSessions());
   for (const SliceRecord& slice : slices) {
@@ -301,7 +301,7 @@ void Agent::OpenRecovered() {
 }
 
 std::vector<std::pair<SessionId, int>> Agent::UnattachedPidfds() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<std::pair<SessionId, int>> pidfds;
   for (const auto& [id, session] : sessions_) {
     if (session.link == nullptr) pidfds.emplace_back(id, session.pidfd.get());
@@ -310,7 +310,7 @@ std::vector<std::pair<SessionId, int>> Agent::UnattachedPidfds() {
 }
 
 std::vector<std::pair<SliceNumber, int>> Agent::OwnerPidfds() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<std::pair<SliceNumber, int>> pidfds;
   for (const auto& [slice, pidfd] : owners_) {
     if (pidfd.valid()) pidfds.emplace_back(slice, pidfd.get());
@@ -319,7 +319,7 @@ std::vector<std::pair<SliceNumber, int>> Agent::OwnerPidfds() {
 }
 
 void Agent::EndRecovery() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<SessionId> given_up;
   for (const auto& [id, session] : sessions_) {
     if (session.link != nullptr) continue;

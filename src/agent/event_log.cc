@@ -19,27 +19,26 @@ bool IsWarning(const std::string& kind) {
 void EventLog::Add(Event event) {
   event.unix_ns = UnixNowNs();
   spdlog::log(IsWarning(event.kind) ? spdlog::level::warn : spdlog::level::info, "{}: {}", event.kind, event.message);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   event.sequence = ++last_sequence_;
   events_.push_back(std::move(event));
   if (events_.size() > kMaxEvents) events_.pop_front();
+  added_.SignalAll();
 }
 
 std::vector<Event> EventLog::Last(size_t last) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const size_t count = last == 0 ? events_.size() : std::min(last, events_.size());
   return {events_.end() - static_cast<std::ptrdiff_t>(count), events_.end()};
 }
 
 std::vector<Event> EventLog::WaitAfter(uint64_t sequence, int64_t timeout_ns) const {
-  absl::MutexLock lock(&mutex_);
-  struct Wanted {
-    const uint64_t* last;
-    uint64_t after;
-  } wanted{&last_sequence_, sequence};
-  mutex_.AwaitWithTimeout(absl::Condition(
-                              +[](Wanted* w) { return *w->last > w->after; }, &wanted),
-                          absl::Nanoseconds(timeout_ns));
+  const int64_t deadline_ns = Clock::Monotonic()->NowNs() + timeout_ns;
+  MutexLock lock(&mutex_);
+  while (last_sequence_ <= sequence) {
+    const int64_t left_ns = deadline_ns - Clock::Monotonic()->NowNs();
+    if (left_ns <= 0 || !added_.WaitFor(&mutex_, left_ns)) break;
+  }
   std::vector<Event> news;
   for (const Event& event : events_) {
     if (event.sequence > sequence) news.push_back(event);

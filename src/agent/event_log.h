@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace xpool::agent {
 
@@ -33,7 +33,8 @@ class EventLog {
   std::vector<Event> WaitAfter(uint64_t sequence, int64_t timeout_ns) const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
+  mutable CondVar added_;
   std::deque<Event> events_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 
-#include "absl/synchronization/notification.h"
 #include "base/process.h"
 #include "base/status.h"
 
@@ -69,7 +68,7 @@ absl::Status LeaseBroker::Init() {
 LeaseBroker::~LeaseBroker() {
   if (!thread_.joinable()) return;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
   }
   Post([](int64_t) {});
@@ -86,7 +85,7 @@ absl::Status LeaseBroker::Watch(int fd, uint64_t tag, uint32_t events) {
 
 void LeaseBroker::Post(Note note) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     notes_.push_back(std::move(note));
   }
   const uint64_t one = 1;
@@ -96,7 +95,7 @@ void LeaseBroker::Post(Note note) {
 void LeaseBroker::RunNotes() {
   std::vector<Note> notes;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     notes.swap(notes_);
   }
   for (const Note& note : notes) note(clock_->NowNs());
@@ -122,7 +121,7 @@ void LeaseBroker::Run() {
     }
     table_.Settle(clock_->NowNs());
     ArmTimer();
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (stopping_) return;
   }
 }
@@ -170,15 +169,20 @@ void LeaseBroker::Open() {
 
 std::vector<SliceLeaseView> LeaseBroker::View() {
   struct Answer {
-    absl::Notification done;
-    std::vector<SliceLeaseView> views;
+    Mutex mutex;
+    CondVar given;
+    bool done ABSL_GUARDED_BY(mutex) = false;
+    std::vector<SliceLeaseView> views ABSL_GUARDED_BY(mutex);
   };
   auto answer = std::make_shared<Answer>();
   Post([this, answer](int64_t now_ns) {
+    MutexLock lock(&answer->mutex);
     answer->views = table_.View(now_ns);
-    answer->done.Notify();
+    answer->done = true;
+    answer->given.SignalAll();
   });
-  answer->done.WaitForNotification();
+  MutexLock lock(&answer->mutex);
+  while (!answer->done) answer->given.Wait(&answer->mutex);
   return std::move(answer->views);
 }
 

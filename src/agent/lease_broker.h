@@ -13,11 +13,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "agent/lease_table.h"
 #include "agent/trace_log.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/mutex.h"
 
 namespace xpool::agent {
 
@@ -61,7 +61,7 @@ class LeaseBroker {
   LeaseTable table_;  // the thread's
   UniqueFd epoll_, wake_, timer_;
   int64_t armed_ns_ = 0;  // the thread's
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<Note> notes_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -42,7 +42,7 @@ bool DiesAtOnce(int pidfd) {
 
 void SessionServer::Inbox::Post(std::function<void()> note) {
   {
-    absl::MutexLock lock(&mutex);
+    MutexLock lock(&mutex);
     notes.push_back(std::move(note));
   }
   const uint64_t one = 1;
@@ -155,7 +155,7 @@ void SessionServer::Dispatch(uint64_t tag) {
 void SessionServer::RunNotes() {
   std::vector<std::function<void()>> notes;
   {
-    absl::MutexLock lock(&inbox_->mutex);
+    MutexLock lock(&inbox_->mutex);
     notes.swap(inbox_->notes);
   }
   for (const auto& note : notes) note();

@@ -13,9 +13,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "agent/agent.h"
 #include "base/fd.h"
+#include "base/mutex.h"
 
 namespace xpool::agent {
 
@@ -41,7 +41,7 @@ class SessionServer {
     int64_t deadline_ns;
   };
   struct Inbox {
-    absl::Mutex mutex;
+    Mutex mutex;
     std::vector<std::function<void()>> notes ABSL_GUARDED_BY(mutex);
     UniqueFd wake;
     void Post(std::function<void()> note);

@@ -10,18 +10,18 @@ const char* LeaseChangeName(LeaseChange change) {
 }
 
 void TraceLog::Add(const LeaseRecord& record) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ring_[next_++ % kCapacity] = record;
 }
 
 uint64_t TraceLog::position() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return next_;
 }
 
 std::vector<LeaseRecord> TraceLog::ReadFrom(uint64_t& position) const {
   constexpr uint64_t kMost = 2048;  // at a time, so that the writer waits for microseconds only
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   uint64_t from = std::min(position, next_);
   if (next_ - from > kCapacity) from = next_ - kCapacity;
   const uint64_t to = std::min(next_, from + kMost);
