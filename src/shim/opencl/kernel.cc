@@ -169,14 +169,21 @@ void Kernel::Store(ExecInfo info) {
   snapshot_.reset();
 }
 
-void Kernel::CopyValues(Kernel* source) {
+cl_int Kernel::CopyValues(Kernel* source) {
   const std::shared_ptr<const ArgSet> values = source->Snapshot();
-  MutexLock lock(&mutex_);
-  args_ = values->args;
-  exec_infos_ = values->exec_infos;
-  for (const ArgValue& value : args_) last_stamp_ = std::max(last_stamp_, value.stamp);
-  for (const ExecInfo& info : exec_infos_) last_stamp_ = std::max(last_stamp_, info.stamp);
-  snapshot_.reset();
+  for (cl_uint i = 0; i < values->args.size(); ++i) {
+    const ArgValue& value = values->args[i];
+    const bool gone = value.object != nullptr && !FindLive(value.object, value.object_kind, value.object_id);
+    if (value.kind == ArgKind::kUnset || gone) continue;
+    if (const cl_int error = Apply(*api, driver, i, value); error != CL_SUCCESS) return error;
+    Store(i, value);
+  }
+  for (const ExecInfo& info : values->exec_infos) {
+    const cl_int error = api->clSetKernelExecInfo(driver, info.param, info.bytes.size(), info.bytes.data());
+    if (error != CL_SUCCESS) return error;
+    Store(info);
+  }
+  return CL_SUCCESS;
 }
 
 }  // namespace xpool::cl

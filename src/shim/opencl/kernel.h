@@ -108,8 +108,8 @@ struct Kernel : Object {
   // Keeps a value that the driver's kernel has taken.
   void Store(cl_uint index, ArgValue value);
   void Store(ExecInfo info);
-  // Takes over the values of |source| (clCloneKernel).
-  void CopyValues(Kernel* source);
+  // Sets the values that |source| has. REQUIRES: a new kernel of the same function.
+  cl_int CopyValues(Kernel* source);
 
   const Ref<Program> program;
   const DispatchTable* const api;

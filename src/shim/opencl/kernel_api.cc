@@ -111,12 +111,15 @@ cl_int clCreateKernelsInProgram(cl_program program, cl_uint num_kernels, cl_kern
 cl_kernel clCloneKernel(cl_kernel source_kernel, cl_int* errcode_ret) {
   Kernel* own = UsableKernel(source_kernel);
   if (own == nullptr) return Fail(errcode_ret, CL_INVALID_KERNEL);
+  // Not the driver's clCloneKernel: older ones have none, and PoCL 3.1's clones crash when launched.
   cl_int error = CL_SUCCESS;
-  cl_kernel driver = own->api->clCloneKernel(own->driver, &error);
+  cl_kernel driver = own->api->clCreateKernel(own->program->driver, own->name.c_str(), &error);
   if (driver == nullptr) return Fail(errcode_ret, error);
-  auto* clone = new Kernel(own->program.get(), driver);
-  clone->CopyValues(own);
-  return Succeed(errcode_ret, clone);
+  const Ref<Kernel> clone = Ref<Kernel>::Adopt(new Kernel(own->program.get(), driver));
+  error = clone->CopyValues(own);
+  if (error != CL_SUCCESS) return Fail(errcode_ret, error);
+  clone->refs.fetch_add(1);  // the program's API reference
+  return Succeed(errcode_ret, clone.get());
 }
 
 cl_int clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size_t arg_size, const void* arg_value) {
