@@ -46,7 +46,7 @@ endfunction()
 # xpool_guest_library(NAME SOURCES ... DEPS ... EXPORTS map): a shared library loaded into someone else's process.
 function(xpool_guest_library name)
   cmake_parse_arguments(arg "" "EXPORTS" "SOURCES;DEPS" ${ARGN})
-  add_library(${name} SHARED ${arg_SOURCES})
+  add_library(${name} SHARED ${arg_SOURCES} ${PROJECT_SOURCE_DIR}/cmake/guest_abseil.cc)
   set_target_properties(${name} PROPERTIES XPOOL_GUEST ON LINK_DEPENDS ${arg_EXPORTS})
   target_link_libraries(${name} PRIVATE xpool_options ${arg_DEPS} xpool_absl Threads::Threads ${CMAKE_DL_LIBS})
   target_link_options(${name} PRIVATE -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections

@@ -1,8 +1,8 @@
 #include "base/bytes.h"
 
 #include <array>
+#include <cstdio>
 
-#include "absl/strings/str_format.h"
 #include "base/status.h"
 
 namespace xpool {
@@ -36,9 +36,8 @@ constexpr std::array<Unit, 22> kUnits = {{{"", 1},
                                           {"m", kMiB}}};  // docker's -m 512m, 2g
 
 absl::Status BadBytes(std::string_view text, std::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrFormat("size \"%s\" %s; write a number with an optional unit, such as 512Mi or 2Gi", std::string(text),
-                      std::string(why)));
+  return absl::InvalidArgumentError(absl::StrCat("size \"", std::string(text), "\" ", std::string(why),
+                                                 "; write a number with an optional unit, such as 512Mi or 2Gi"));
 }
 
 }  // namespace
@@ -79,7 +78,10 @@ std::string FormatBytes(uint64_t bytes) {
   constexpr std::array<Unit, 4> kPrinted = {{{"Ti", 1024 * kGiB}, {"Gi", kGiB}, {"Mi", kMiB}, {"Ki", kKiB}}};
   for (const Unit& unit : kPrinted) {
     if (bytes < unit.bytes) continue;
-    std::string text = absl::StrFormat("%.2f", static_cast<double>(bytes) / static_cast<double>(unit.bytes));
+    // Not absl::StrFormat: Debian's archive of it cannot be linked into a guest library.
+    char digits[32];
+    std::snprintf(digits, sizeof(digits), "%.2f", static_cast<double>(bytes) / static_cast<double>(unit.bytes));
+    std::string text = digits;
     while (text.back() == '0') text.pop_back();
     if (text.back() == '.') text.pop_back();
     return text + std::string(unit.name);
