@@ -2,11 +2,11 @@
 // does not tell). The SVM table and the destructor callbacks are guarded by |mutex|; the rest is immutable.
 #pragma once
 
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "base/mutex.h"
 #include "shim/opencl/device.h"
 #include "shim/opencl/object.h"
@@ -34,7 +34,7 @@ struct Context : Object {
   const std::vector<cl_context_properties> properties;  // as the program gave them, with the final zero
 
   Mutex mutex;
-  absl::flat_hash_map<void*, size_t> svm ABSL_GUARDED_BY(mutex);
+  std::unordered_map<void*, size_t> svm ABSL_GUARDED_BY(mutex);
   std::vector<std::pair<DestructorCallback, void*>> destructor_callbacks ABSL_GUARDED_BY(mutex);
 };
 

@@ -1,9 +1,9 @@
 #include "shim/opencl/live.h"
 
 #include <array>
+#include <unordered_set>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
 
 namespace xpool::cl {
@@ -11,7 +11,7 @@ namespace {
 
 struct Shard {
   Mutex mutex;
-  absl::flat_hash_set<const void*> objects ABSL_GUARDED_BY(mutex);
+  std::unordered_set<const void*> objects ABSL_GUARDED_BY(mutex);
 };
 
 constexpr size_t kShards = 16;

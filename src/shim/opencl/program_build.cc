@@ -4,8 +4,8 @@
 // callback needs is kept in a table under a number, and the number is what the driver is given: whoever takes the entry
 // out first ends it.
 #include <memory>
+#include <unordered_map>
 
-#include "absl/container/flat_hash_map.h"
 #include "generated/opencl/hooks.h"
 #include "shim/opencl/program.h"
 #include "shim/opencl/program_options.h"
@@ -62,7 +62,7 @@ class PendingTable {
  private:
   Mutex mutex_;
   uintptr_t last_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_map<uintptr_t, Pending> entries_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<uintptr_t, Pending> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
 PendingTable& Table() {
