@@ -13,7 +13,7 @@ Mark BatchTracker::Last() const {
 }
 
 Mark BatchTracker::CompleteThrough(const Mark& mark) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (mark.commands <= completed_.commands) return {};
   const Mark news{mark.commands - completed_.commands, mark.estimate_ns - completed_.estimate_ns};
   completed_ = mark;
@@ -22,7 +22,7 @@ Mark BatchTracker::CompleteThrough(const Mark& mark) {
 
 bool BatchTracker::AllComplete() const {
   const Mark last = Last();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return last.commands <= completed_.commands;
 }
 

@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 
 namespace xpool::cl {
 
@@ -48,7 +48,7 @@ class BatchTracker {
   std::atomic<uint64_t> version_{0};
   std::atomic<uint64_t> commands_{0};
   std::atomic<int64_t> estimate_ns_{0};
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   Mark completed_ ABSL_GUARDED_BY(mutex_);
 };
 

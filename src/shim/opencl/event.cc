@@ -55,7 +55,7 @@ Event::~Event() {
 void Event::BecomeForwarded(cl_event driver_event, const Mark& end, int64_t time_in_queue_ns) {
   std::vector<Registered> callbacks;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     driver = driver_event;
     mark = end;
     queued_ns = time_in_queue_ns;
@@ -69,7 +69,7 @@ void Event::BecomeForwarded(cl_event driver_event, const Mark& end, int64_t time
 bool Event::End(cl_int status) {
   std::vector<Registered> callbacks;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (stage.load(std::memory_order_relaxed) != Stage::kQueued) return false;
     end_status = status;
     stage.store(Stage::kEnded);
@@ -86,7 +86,7 @@ cl_int Event::AddCallback(cl_int status, Callback callback, void* user_data) {
   const Registered registered{status, callback, user_data};
   Stage now;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     now = stage.load(std::memory_order_relaxed);
     const bool passed = is_user() && status == CL_SUBMITTED;  // a user event is born submitted
     if (now == Stage::kQueued && !passed) {
@@ -100,7 +100,7 @@ cl_int Event::AddCallback(cl_int status, Callback callback, void* user_data) {
 }
 
 void Event::AwaitForwarded() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   while (stage.load(std::memory_order_relaxed) == Stage::kQueued) changed_.Wait(&mutex_);
 }
 

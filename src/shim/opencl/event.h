@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "shim/opencl/command_batch.h"
 #include "shim/opencl/context.h"
 #include "shim/opencl/object.h"
@@ -73,8 +73,8 @@ struct Event : Object {
 
   cl_int AttachToDriver(const Registered& registered);
 
-  absl::Mutex mutex_;
-  absl::CondVar changed_;
+  Mutex mutex_;
+  CondVar changed_;
   std::vector<Registered> callbacks_ ABSL_GUARDED_BY(mutex_);
 };
 

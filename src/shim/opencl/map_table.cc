@@ -20,7 +20,7 @@ Staging::~Staging() { std::free(data); }
 
 void AddMapping(Mem& mem, void* pointer, std::shared_ptr<Staging> staging) {
   mem.map_count.fetch_add(1, std::memory_order_relaxed);
-  absl::MutexLock lock(&mem.maps_mutex);
+  MutexLock lock(&mem.maps_mutex);
   if (mem.maps == nullptr) mem.maps = std::make_shared<MapTable>();
   MapTable::Entry& entry = mem.maps->entries[pointer];
   ++entry.count;
@@ -28,7 +28,7 @@ void AddMapping(Mem& mem, void* pointer, std::shared_ptr<Staging> staging) {
 }
 
 std::optional<MapTable::Entry> FindMapping(Mem& mem, void* pointer) {
-  absl::MutexLock lock(&mem.maps_mutex);
+  MutexLock lock(&mem.maps_mutex);
   if (mem.maps == nullptr) return std::nullopt;
   const auto found = mem.maps->entries.find(pointer);
   if (found == mem.maps->entries.end()) return std::nullopt;
@@ -36,7 +36,7 @@ std::optional<MapTable::Entry> FindMapping(Mem& mem, void* pointer) {
 }
 
 void RemoveMapping(Mem& mem, void* pointer) {
-  absl::MutexLock lock(&mem.maps_mutex);
+  MutexLock lock(&mem.maps_mutex);
   if (mem.maps == nullptr) return;
   const auto found = mem.maps->entries.find(pointer);
   if (found == mem.maps->entries.end()) return;

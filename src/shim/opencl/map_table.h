@@ -10,8 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-
-#include "absl/container/flat_hash_map.h"
+#include <unordered_map>
 
 namespace xpool::cl {
 
@@ -39,7 +38,7 @@ struct MapTable {
     uint32_t count = 0;                // a driver may return one pointer several times
     std::shared_ptr<Staging> staging;  // empty: mapped by the driver
   };
-  absl::flat_hash_map<void*, Entry> entries;
+  std::unordered_map<void*, Entry> entries;
 };
 
 // A mapping of |mem| begins.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "shim/opencl/queue.h"
 #include "slice/session.h"
 
@@ -25,7 +25,7 @@ struct State {
   const uint32_t fork_generation;
   std::atomic<Session*> session{nullptr};
   std::atomic<int> ready_waiting{0};
-  absl::Mutex mutex;
+  Mutex mutex;
   std::vector<Queue*> queues ABSL_GUARDED_BY(mutex);
   std::vector<Corpse> corpses ABSL_GUARDED_BY(mutex);
 };
@@ -54,7 +54,7 @@ bool TryRef(Queue* queue) {
 
 std::vector<Ref<Queue>> AllQueues(State& state) {
   std::vector<Ref<Queue>> queues;
-  absl::MutexLock lock(&state.mutex);
+  MutexLock lock(&state.mutex);
   queues.reserve(state.queues.size());
   for (Queue* queue : state.queues) {
     if (TryRef(queue)) queues.push_back(Ref<Queue>::Adopt(queue));
@@ -65,7 +65,7 @@ std::vector<Ref<Queue>> AllQueues(State& state) {
 void Bury(State& state) {
   std::vector<Corpse> corpses;
   {
-    absl::MutexLock lock(&state.mutex);
+    MutexLock lock(&state.mutex);
     corpses.swap(state.corpses);
   }
   for (const Corpse& corpse : corpses) corpse.destroy(corpse.object);
@@ -93,7 +93,7 @@ thread_local bool pump_again = false;
 void RegisterQueue(Queue* queue, Session* session) {
   State& state = TheState();
   {
-    absl::MutexLock lock(&state.mutex);
+    MutexLock lock(&state.mutex);
     state.queues.push_back(queue);
   }
   Session* none = nullptr;
@@ -105,7 +105,7 @@ void RegisterQueue(Queue* queue, Session* session) {
 
 void UnregisterQueue(Queue* queue) {
   State& state = TheState();
-  absl::MutexLock lock(&state.mutex);
+  MutexLock lock(&state.mutex);
   state.queues.erase(std::remove(state.queues.begin(), state.queues.end(), queue), state.queues.end());
 }
 
@@ -155,7 +155,7 @@ void AddReadyWaiting(int delta) { TheState().ready_waiting.fetch_add(delta, std:
 void DeleteOnWatcher(void* object, void (*destroy)(void*)) {
   State& state = TheState();
   {
-    absl::MutexLock lock(&state.mutex);
+    MutexLock lock(&state.mutex);
     state.corpses.push_back({object, destroy});
   }
   KickPump();

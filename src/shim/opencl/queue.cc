@@ -87,7 +87,7 @@ void Queue::Drain(bool observe) {
 cl_int Queue::Append(std::unique_ptr<Command> command) {
   if (session->lost()) return CL_OUT_OF_RESOURCES;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     while (commands_.size() >= kRoom && ready_waiting_ && !InDriverCallback()) changed_.Wait(&mutex_);
     if (commands_.size() >= kMostCommands) return CL_OUT_OF_HOST_MEMORY;
     command->index = next_index_++;
@@ -100,7 +100,7 @@ cl_int Queue::Append(std::unique_ptr<Command> command) {
 }
 
 void Queue::AwaitForwarded() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const uint64_t end = next_index_;
   while (!commands_.empty() && commands_.front()->index < end) changed_.Wait(&mutex_);
 }
@@ -141,7 +141,7 @@ bool Queue::ForwardReady() {
 
 // The next command to forward or to fail, or nullptr. Stays valid until Remove(): only the token's holder removes.
 Command* Queue::NextReady(size_t* at) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto next = NextForwardable(
       commands_, out_of_order(),
       [](const std::unique_ptr<Command>& c) { return ReadinessOf(c->wait_list) != Readiness::kNotYet; },
@@ -169,7 +169,7 @@ cl_int Queue::ForwardCommand(Command& command, LeaseGate::Verdict verdict, const
 
 void Queue::Remove(size_t at) {
   std::unique_ptr<Command> done;  // dropped without the lock: its references may be the last
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   done = std::move(commands_[at]);
   commands_.erase(commands_.begin() + static_cast<std::ptrdiff_t>(at));
   if (commands_.empty()) state_.fetch_and(~kPending);
@@ -178,7 +178,7 @@ void Queue::Remove(size_t at) {
 
 // Notes whether ready commands wait for the gate; true when that is a change.
 bool Queue::SetReadyWaiting(bool waiting) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (ready_waiting_ == waiting) return false;
   ready_waiting_ = waiting;
   AddReadyWaiting(waiting ? 1 : -1);
@@ -212,7 +212,7 @@ void CL_CALLBACK Queue::OnObserved(cl_event, cl_int status, void* data) {
   Queue& queue = *seen->queue;
   std::optional<int64_t> duration;
   {
-    absl::MutexLock lock(&queue.mutex_);
+    MutexLock lock(&queue.mutex_);
     duration = queue.meter_.BatchCompleted(seen->batch, MonotonicNowNs());
   }
   if (duration.has_value() && seen->key != 0 && status == CL_COMPLETE) Durations().Record(seen->key, *duration);

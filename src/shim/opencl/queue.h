@@ -17,8 +17,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "generated/opencl/dispatch_table.h"
 #include "shim/opencl/command.h"
 #include "shim/opencl/command_batch.h"
@@ -169,8 +169,8 @@ struct Queue : LiveObject {
   BatchTracker tracker_;
   Mark observed_;  // token's holder only: the last mark whose completion is observed
 
-  absl::Mutex mutex_;
-  absl::CondVar changed_;
+  Mutex mutex_;
+  CondVar changed_;
   std::deque<std::unique_ptr<Command>> commands_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_index_ ABSL_GUARDED_BY(mutex_) = 0;
   bool ready_waiting_ ABSL_GUARDED_BY(mutex_) = false;
