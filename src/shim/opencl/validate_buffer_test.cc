@@ -12,7 +12,7 @@ int root_a, root_b;
 BufferFacts Buffer(size_t size, const void* root = &root_a) { return {.size = size, .root = root}; }
 
 TEST(CheckTransfer, RangesMustLieInsideTheBuffer) {
-  char byte;
+  char byte = 0;
   EXPECT_EQ(CheckTransfer(Buffer(64), HostAccess::kRead, 0, 64, &byte), CL_SUCCESS);
   EXPECT_EQ(CheckTransfer(Buffer(64), HostAccess::kRead, 1, 64, &byte), CL_INVALID_VALUE);
   EXPECT_EQ(CheckTransfer(Buffer(64), HostAccess::kRead, 8, SIZE_MAX - 4, &byte), CL_INVALID_VALUE);
@@ -21,7 +21,7 @@ TEST(CheckTransfer, RangesMustLieInsideTheBuffer) {
 }
 
 TEST(CheckTransfer, HostAccessFlagsRefuse) {
-  char byte;
+  char byte = 0;
   BufferFacts facts = Buffer(64);
   facts.flags = CL_MEM_HOST_WRITE_ONLY;
   EXPECT_EQ(CheckTransfer(facts, HostAccess::kRead, 0, 8, &byte), CL_INVALID_OPERATION);
@@ -31,7 +31,7 @@ TEST(CheckTransfer, HostAccessFlagsRefuse) {
 }
 
 TEST(CheckTransfer, MisalignedSubBuffersAreRefused) {
-  char byte;
+  char byte = 0;
   BufferFacts facts = Buffer(64);
   facts.misaligned = true;
   EXPECT_EQ(CheckTransfer(facts, HostAccess::kRead, 0, 8, &byte), CL_MISALIGNED_SUB_BUFFER_OFFSET);
@@ -63,7 +63,7 @@ TEST(CheckCopy, SubBuffersOfOneParentOverlapThere) {
 }
 
 TEST(CheckRectTransfer, PitchesMustHoldTheRegion) {
-  char byte;
+  char byte = 0;
   const size_t zero[3] = {0, 0, 0}, region[3] = {16, 4, 2};
   const auto check = [&](size_t row, size_t slice, size_t size) {
     return CheckRectTransfer(Buffer(size), HostAccess::kRead, {zero, row, slice}, {zero, 0, 0}, region, &byte);
@@ -77,7 +77,7 @@ TEST(CheckRectTransfer, PitchesMustHoldTheRegion) {
 }
 
 TEST(CheckRectTransfer, HugeRectanglesDoNotWrap) {
-  char byte;
+  char byte = 0;
   const size_t zero[3] = {0, 0, 0}, huge[3] = {SIZE_MAX / 2, 4, 4}, region[3] = {8, 1, 1};
   const size_t far_away[3] = {SIZE_MAX - 4, 0, 0};
   EXPECT_EQ(CheckRectTransfer(Buffer(64), HostAccess::kRead, {zero, 0, 0}, {zero, 0, 0}, huge, &byte),
@@ -102,7 +102,7 @@ TEST(CheckMapFlags, InvalidateStandsAlone) {
 }
 
 TEST(CheckSvm, CopiesMustNotOverlapAndFillsMustAlign) {
-  alignas(64) char memory[128];
+  alignas(64) char memory[128] = {};
   EXPECT_EQ(CheckSvmCopy(memory, memory + 64, 64), CL_SUCCESS);
   EXPECT_EQ(CheckSvmCopy(memory, memory + 63, 64), CL_MEM_COPY_OVERLAP);
   EXPECT_EQ(CheckSvmCopy(nullptr, memory, 1), CL_INVALID_VALUE);

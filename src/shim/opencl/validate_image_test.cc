@@ -31,7 +31,7 @@ TEST(CheckRegion, ADeviceWithoutImagesRefuses) {
 }
 
 TEST(CheckImageTransfer, PitchesMustHoldTheRegion) {
-  char byte;
+  char byte = 0;
   const auto check = [&](const ImageFacts& facts, size_t row, size_t slice) {
     return CheckImageTransfer(facts, HostAccess::kWrite, kZero, kWhole, row, slice, &byte);
   };
