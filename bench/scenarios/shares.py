@@ -51,7 +51,7 @@ def run(bench):
                     solo = {us: bench.turn(lambda: solo_turn(bench, us, depth, bench.seconds(4, 0.5))) / bench.seconds(4, 0.5)
                             for us in sorted(set(pair))}
                     for shares in sets:
-                        names = [f"s{i}" for i in range(len(shares))]
+                        names = [f"part{i}" for i in range(len(shares))]
                         lengths = kernels(len(shares), pair)
                         for name, share in zip(names, shares):
                             agent.slice(name, share)
