@@ -4,7 +4,6 @@ deadline after which the test fails. Every process started here is ended here, b
 """
 import json
 import os
-import queue
 import shutil
 import signal
 import subprocess
@@ -37,7 +36,6 @@ class Client:
                                         stderr=subprocess.PIPE, text=True, **popen)
         self.lines: list[str] = []
         self.errors: list[str] = []
-        self._news: queue.Queue = queue.Queue()
         self._readers = [threading.Thread(target=self._read, args=pair, daemon=True)
                          for pair in ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
         for reader in self._readers:
@@ -89,16 +87,25 @@ class Client:
         return wait_for(child, "the program to be started")
 
     def stop_input(self) -> None:
-        if not self.process.stdin.closed:
+        try:
             self.process.stdin.close()
+        except BrokenPipeError:  # it has ended already
+            pass
 
     def finish(self, deadline: float = DEADLINE) -> int:
         """Closes the standard input (the test programs then end) and returns the exit status."""
         self.stop_input()
         status = self.process.wait(deadline)
+        self._close()
+        return status
+
+    def _close(self) -> None:
         for reader in self._readers:
             reader.join(5)
-        return status
+        self.stop_input()
+        for stream, reader in zip((self.process.stdout, self.process.stderr), self._readers):
+            if not reader.is_alive():  # else a grandchild still holds the other end
+                stream.close()
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -112,6 +119,7 @@ class Client:
                 except ProcessLookupError:
                     pass
         self.process.wait()
+        self._close()
 
 
 class Agent:

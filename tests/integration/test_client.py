@@ -57,17 +57,19 @@ class ClientFails(AgentCase):
         self.assert_memory_is_free()
         self.assert_other_is_well()
 
-    def test_client_sigkill_of_xpool_run_ends_the_slice(self) -> None:
-        runner = self.working("orphan")
+    def test_client_sigkill_of_xpool_run(self) -> None:
+        """The program goes on in its slice, which ends with it."""
+        runner = self.working("orphan", compute="10%")
         program = runner.program_pid()
         os.kill(runner.process.pid, signal.SIGKILL)
         runner.process.wait()
-        wait_for(lambda: "orphan" not in self.agent.slices(), "the slice to end with the process that owned it")
-        self.assert_other_is_well()
         try:
+            self.other.wait_progress(20)
+            self.assertIn("orphan", self.agent.slices())
+        finally:
             os.kill(program, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        wait_for(lambda: "orphan" not in self.agent.slices(), "the slice to end with its last program")
+        self.assert_other_is_well()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ class DriverFailsInTheProgram(AgentCase):
     def test_driver_crash_in_a_call(self) -> None:
         other = self.working("other")
         victim = self.client("victim", "work", faults="clEnqueueNDRangeKernel:crash:10")
+        victim.process.wait(30)
         self.assertIn(victim.finish(), (139, -signal.SIGSEGV))
         other.wait_progress(50)
         self.assert_ends_well(other)

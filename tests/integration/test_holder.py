@@ -41,14 +41,17 @@ class HolderFails(AgentCase):
         pid = holder.program_pid()
         os.kill(pid, signal.SIGSTOP)
         other.wait_progress(50)
-        os.kill(pid, signal.SIGCONT)
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
         # The null driver's commands run on a thread of the stopped process, so the agent may have had to end it.
         status = holder.finish()
         if status == 0:
             self.assertIn("done 0", holder.lines)
         else:
             self.assertIn(status, (137, -signal.SIGKILL))
-            self.assertIn("holder", self.agent.events())
+            self.assertIn("lease-overrun", self.agent.events())
         self.assert_ends_well(other)
 
     def test_holder_hang(self) -> None:
@@ -59,7 +62,7 @@ class HolderFails(AgentCase):
         holder.process.wait(30)
         self.assertIn(holder.finish(), (137, -signal.SIGKILL))
         other.wait_progress(50)
-        self.assertIn("hang", self.agent.events().lower())
+        self.assertIn("lease-overrun", self.agent.events())
         self.assert_ends_well(other)
 
     def test_holder_hang_alone_is_left_alone(self) -> None:

@@ -74,7 +74,7 @@ class UnderLoad(AgentCase):
     def test_many_programs_come_and_go(self) -> None:
         greedy = self.working("greedy", compute="10%")
         for round_number in range(3):
-            programs = [self.client(f"p{round_number}-{number}", "work", compute="10%") for number in range(8)]
+            programs = [self.client(f"p{round_number}-{number}", "work", compute="10%") for number in range(6)]
             for program in programs:
                 program.wait_progress(2)
             for program in programs:

@@ -53,6 +53,11 @@ std::deque<Fault>& Faults() {
 
 cl_int Act(const Fault& fault) {
   if (fault.action == "crash") {
+    // As a real fault would: also where a thread has inherited a mask that blocks the signal.
+    sigset_t fault;
+    sigemptyset(&fault);
+    sigaddset(&fault, SIGSEGV);
+    pthread_sigmask(SIG_UNBLOCK, &fault, nullptr);
     std::signal(SIGSEGV, SIG_DFL);
     std::raise(SIGSEGV);
   }
