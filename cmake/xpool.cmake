@@ -29,7 +29,11 @@ endif()
 
 # Abseil comes as shared libraries to our own programs (gRPC uses the same ones) but statically to a library that is loaded
 # into a user's process: such a target sets the property XPOOL_GUEST.
-file(GLOB xpool_absl_archives /usr/lib/*/libabsl_*.a)
+set(XPOOL_ABSL_ARCHIVES ${PROJECT_SOURCE_DIR}/build/deps/abseil CACHE PATH "Position-independent libabsl_*.a (tools/setup/abseil.sh)")
+file(GLOB xpool_absl_archives ${XPOOL_ABSL_ARCHIVES}/libabsl_*.a)
+if(NOT xpool_absl_archives)
+  message(FATAL_ERROR "there are no libabsl_*.a in ${XPOOL_ABSL_ARCHIVES}; run tools/setup/abseil.sh (./dev does)")
+endif()
 add_library(xpool_absl INTERFACE)
 set(xpool_absl_shared absl::statusor absl::status absl::strings absl::str_format absl::flat_hash_map absl::flat_hash_set
   absl::synchronization absl::base absl::time absl::inlined_vector absl::random_random absl::btree)
@@ -46,7 +50,7 @@ endfunction()
 # xpool_guest_library(NAME SOURCES ... DEPS ... EXPORTS map): a shared library loaded into someone else's process.
 function(xpool_guest_library name)
   cmake_parse_arguments(arg "" "EXPORTS" "SOURCES;DEPS" ${ARGN})
-  add_library(${name} SHARED ${arg_SOURCES} ${PROJECT_SOURCE_DIR}/cmake/guest_abseil.cc)
+  add_library(${name} SHARED ${arg_SOURCES})
   set_target_properties(${name} PROPERTIES XPOOL_GUEST ON LINK_DEPENDS ${arg_EXPORTS})
   target_link_libraries(${name} PRIVATE xpool_options ${arg_DEPS} xpool_absl Threads::Threads ${CMAKE_DL_LIBS})
   target_link_options(${name} PRIVATE -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections
