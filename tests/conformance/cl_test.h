@@ -154,6 +154,10 @@ inline bool DriverDeviates(const std::string& platform) {
 #define NEEDS_RESULTS() \
   if (!::xpool::conformance::GetTarget().computes) GTEST_SKIP() << "the null driver computes nothing"
 
+// For a check that the null driver leaves out.
+#define NEEDS_A_REAL_DRIVER() \
+  if (!::xpool::conformance::GetTarget().computes) GTEST_SKIP() << "the null driver does not check this"
+
 // For a test that the named driver fails; says what it does instead.
 #define KNOWN_DEVIATION(platform, why) \
   if (::xpool::conformance::DriverDeviates(platform)) GTEST_SKIP() << "known deviation of " platform ": " why

@@ -144,6 +144,7 @@ TEST_F(MapTest, KernelsSeeMappedWrites) {
 }
 
 TEST_F(MapTest, WrongMapsAreRefused) {
+  NEEDS_A_REAL_DRIVER();
   Owned<cl_mem> buffer = NewBuffer(64);
   auto map = [&](cl_mem memory, cl_map_flags flags, size_t offset, size_t bytes) {
     cl_int status = CL_SUCCESS;

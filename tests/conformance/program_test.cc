@@ -248,6 +248,7 @@ TEST_F(ProgramTest, BuildWithALiveKernelIsInvalid) {
 }
 
 TEST_F(ProgramTest, BuiltInKernelsComeByName) {
+  NEEDS_A_REAL_DRIVER();
   size_t size = 0;
   ASSERT_CL(clGetDeviceInfo(device(), CL_DEVICE_BUILT_IN_KERNELS, 0, nullptr, &size));
   cl_device_id device = this->device();
