@@ -4,6 +4,7 @@ work on."""
 import mmap
 import os
 import random
+import signal
 import socket
 import unittest
 
@@ -13,6 +14,8 @@ from harness import Client, wait_for
 
 
 class SessionSocket(AgentCase):
+    arguments = ("--metrics-address", "off", "--hang-limit", "1s")
+
     def setUp(self) -> None:
         super().setUp()
         self.other = self.working("other")
@@ -107,17 +110,30 @@ class SessionSocket(AgentCase):
             connection.close()
 
     def test_scribbled_control_page_hurts_nobody_else(self) -> None:
+        """A page that says "busy" for ever is a hung holder: its process, a child here, is killed after the hang limit."""
+        child = os.fork()
+        if child == 0:
+            try:
+                self.scribble()
+            finally:
+                os._exit(0)
+        try:
+            for _ in range(5):
+                self.other.wait_progress(20)
+        finally:
+            try:
+                os.kill(child, signal.SIGKILL)
+            finally:
+                os.waitpid(child, 0)
+
+    def scribble(self) -> None:
         _, (page, doorbell, _) = self.attach()
         source = random.Random(6)
         with mmap.mmap(page, wire.PAGE_BYTES) as memory:
-            for _ in range(200):
-                memory[:] = source.randbytes(wire.PAGE_BYTES)
-                os.write(doorbell, (1).to_bytes(8, "little"))
-            self.other.wait_progress(20)
-            for fill in (b"\0", b"\xff"):
-                memory[:] = fill * wire.PAGE_BYTES
-                os.write(doorbell, (1).to_bytes(8, "little"))
-                self.other.wait_progress(20)
+            while True:
+                for content in (source.randbytes(wire.PAGE_BYTES), b"\0" * wire.PAGE_BYTES, b"\xff" * wire.PAGE_BYTES):
+                    memory[:] = content
+                    os.write(doorbell, (1).to_bytes(8, "little"))
 
     def test_control_page_cannot_be_truncated_or_grown(self) -> None:
         _, (page, _, _) = self.attach()
