@@ -12,7 +12,8 @@ ALLOWED = {
     "base": [],
     "generated": ["base", "shim/opencl"],  # entry points call the shim's hooks
     "backend/local": ["base", "generated"],
-    "backend/null": ["base", "generated"],
+    "generated/opencl/null_driver": ["backend/null"],  # the null driver's generated half
+    "backend/null": ["base", "generated", "generated/opencl/null_driver"],
     "slice": ["base"],
     "arbiter": ["base"],
     "device": ["base", "backend/local"],
@@ -25,9 +26,9 @@ CLOCK = re.compile(r"\b(?:clock_gettime|gettimeofday|steady_clock::now|system_cl
 
 
 def folder_of(path: str) -> str | None:
-    """The layer that a path below src/ belongs to."""
+    """The layer that a path below src/ belongs to: a folder, or the files of one whose names begin alike."""
     for layer in sorted(ALLOWED, key=len, reverse=True):
-        if path == layer or path.startswith(layer + "/"):
+        if path.startswith((layer + "/", layer + "_")):
             return layer
     return None
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Formatting, layering, generated code, file sizes, shell and clang-tidy. Run by `./dev lint` after a build; needs no network.
+# shellcheck disable=SC2317  # check() calls the functions below by name
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 status=0
 
 check() {  # check NAME COMMAND...

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shell functions shared by ./dev and .ci/run: messages, package installation, builds with progress.
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
