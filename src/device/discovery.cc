@@ -10,12 +10,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
+#include "backend/local/driver.h"
 #include "base/process.h"
 #include "base/status.h"
 #include "device/probe.h"
@@ -137,28 +135,11 @@ ProbeResult RunProbe(const DiscoveryOptions& options, const std::string& library
   return result;
 }
 
-std::string FirstLine(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return std::string(absl::StripAsciiWhitespace(line));
-}
-
 }  // namespace
 
 std::vector<std::string> InstalledDriverLibraries() {
-  const char* chosen = getenv("XPOOL_ICD_VENDORS");
-  const std::string directory = chosen != nullptr && *chosen != '\0' ? chosen : "/etc/OpenCL/vendors";
   std::vector<std::string> libraries;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (entry.path().extension() != ".icd") continue;
-    std::string library = FirstLine(entry.path());
-    const std::string file = std::filesystem::path(library).filename();
-    if (!library.empty() && !file.starts_with("libxpool-opencl")) libraries.push_back(std::move(library));
-  }
-  std::sort(libraries.begin(), libraries.end());
-  libraries.erase(std::unique(libraries.begin(), libraries.end()), libraries.end());
+  for (local::InstalledDriver& driver : local::ListInstalledDrivers()) libraries.push_back(std::move(driver.library));
   return libraries;
 }
 

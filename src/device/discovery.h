@@ -28,8 +28,7 @@ struct DiscoveryOptions {
   int64_t timeout_ns = 20 * kNsPerSec;
 };
 
-// Driver libraries named by the .icd files of $XPOOL_ICD_VENDORS, else /etc/OpenCL/vendors; xpool's own ICD is left
-// out. Sorted, each once.
+// The libraries of local::ListInstalledDrivers().
 std::vector<std::string> InstalledDriverLibraries();
 
 Discovery DiscoverXpus(const DiscoveryOptions& options);

@@ -78,7 +78,7 @@ TEST_F(DiscoveryTest, EndlessReportIsCut) {
   EXPECT_EQ(found.problems.size(), 1u);
 }
 
-TEST_F(DiscoveryTest, ReadsIcdFilesOfTheChosenDirectoryAndSkipsItself) {
+TEST_F(DiscoveryTest, TakesTheInstalledDriversInOrder) {
   std::ofstream(directory_ + "/b.icd") << "libb.so.1\n";
   std::ofstream(directory_ + "/a.icd") << "  /opt/liba.so \nmore\n";
   std::ofstream(directory_ + "/x.icd") << "/usr/lib/libxpool-opencl.so\n";
