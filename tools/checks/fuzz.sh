@@ -6,4 +6,4 @@ source tools/setup/lib.sh
 
 run_logged out/build-clang.log cmake --preset clang
 run_with_progress out/build-clang.log cmake --build --preset clang -j "$(build_jobs)"
-ctest --preset clang --output-on-failure -L fuzz --no-tests=error
+ctest --preset clang --output-on-failure -j "$(nproc)" -L fuzz --no-tests=error

@@ -13,4 +13,4 @@ run_with_progress "out/build-$preset.log" cmake --build --preset "$preset" -j "$
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tools/checks/tsan.supp"
-ctest --preset "$preset" --output-on-failure -LE 'native|slow|fuzz'
+ctest --preset "$preset" --output-on-failure -j "$(nproc)" -LE 'native|slow|fuzz'
