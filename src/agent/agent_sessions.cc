@@ -292,10 +292,11 @@ bool Agent::SliceRecovering(SliceNumber slice) const {
 void Agent::OpenRecovered() {
   for (auto& [xpu_id, open] : open_) {
     if (open) continue;
-    open = std::none_of(sessions_.begin(), sessions_.end(), [&, &xpu = xpu_id](const auto& entry) {
-      const SliceRecord* slice = registry_.Get(entry.second.record.slice);
-      return entry.second.link == nullptr && slice != nullptr && slice->xpu_id == xpu;
-    });
+    open = true;
+    for (const auto& [id, session] : sessions_) {
+      const SliceRecord* slice = registry_.Get(session.record.slice);
+      if (session.link == nullptr && slice != nullptr && slice->xpu_id == xpu_id) open = false;
+    }
     if (open) BrokerOf(xpu_id)->Open();
   }
 }

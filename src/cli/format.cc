@@ -46,7 +46,7 @@ std::string FormatCount(double value) {
     value /= 1000;
     ++unit;
   }
-  return absl::StrFormat(value < 10 ? "%.1f%s" : "%.0f%s", value, kUnits[unit]);
+  return absl::StrFormat("%.*f%s", value < 10 ? 1 : 0, value, kUnits[unit]);
 }
 
 std::string FormatTime(int64_t unix_ns) {
