@@ -46,7 +46,7 @@ bool KillProcess(const SessionLink& link) {
 LeaseBroker::LeaseBroker(LeaseTable::Config config, Hooks hooks, const Clock* clock)
     : clock_(clock),
       table_(std::move(config),
-             {std::move(hooks.event), std::move(hooks.drained), ProcessCpuTimeNs, StateOf, KillProcess}, &trace_) {}
+             {std::move(hooks.event), std::move(hooks.drained), ProcessCpuDemandNs, StateOf, KillProcess}, &trace_) {}
 
 absl::StatusOr<std::unique_ptr<LeaseBroker>> LeaseBroker::Start(LeaseTable::Config config, Hooks hooks,
                                                                 const Clock* clock) {

@@ -209,6 +209,7 @@ void LeaseTable::Settle(int64_t now_ns) {
       Fold(slice, now_ns);
       if (slice.holding && slice.revoking) CheckOverdue(slice, now_ns);
     }
+    RefreshOccupancies(now_ns);
     const std::vector<arbiter::Action> actions = arbiter_.Decide(now_ns);
     if (actions.empty()) break;
     for (const arbiter::Action& action : actions) Act(action, now_ns);
@@ -216,6 +217,13 @@ void LeaseTable::Settle(int64_t now_ns) {
   // From here on nobody waits for us.
   Measure(now_ns);
   for (SliceNumber number : std::exchange(drained_, {})) hooks_.drained(number);
+}
+
+// Who runs beside another may have changed its ways, and is not measured there: when its estimate has grown old, the
+// arbiter ends all leases but one, and each is measured alone again.
+void LeaseTable::RefreshOccupancies(int64_t now_ns) {
+  if (config_.cpu_cores == 0 || holders_.size() < 2) return;
+  for (const Slice* slice : holders_) arbiter_.SetOccupancy(slice->number, slice->occupancy.Value(now_ns));
 }
 
 void LeaseTable::Act(const arbiter::Action& action, int64_t now_ns) {
@@ -252,8 +260,7 @@ void LeaseTable::ActGrant(Slice& slice, const arbiter::Action& action, int64_t n
   if (holders_.size() > 1) {
     for (Slice* holder : holders_) holder->occupancy.Spoil();
   } else if (slice.tracked) {
-    slice.measure_start = true;
-    to_measure_.push_back(&slice);
+    MeasureFromNow(slice, now_ns);
   }
 }
 
@@ -268,8 +275,7 @@ void LeaseTable::ActUpdate(Slice& slice, const arbiter::Action& action, int64_t 
   }
   if (newly_tracked && config_.cpu_cores > 0 && holders_.size() == 1) {
     slice.idle_sum_ns = 0;
-    slice.measure_start = true;
-    to_measure_.push_back(&slice);
+    MeasureFromNow(slice, now_ns);
   }
   if (MayGrant(slice, now_ns) && GrantWanting(slice)) SetBusy(slice, now_ns);
 }
@@ -304,7 +310,10 @@ void LeaseTable::ActTake(Slice& slice, int64_t now_ns) {
 std::optional<int64_t> LeaseTable::NextWakeNs(int64_t now_ns) const {
   std::optional<int64_t> wake_ns = arbiter_.NextDeadline();
   const auto consider = [&](int64_t at_ns) { wake_ns = wake_ns ? std::min(*wake_ns, at_ns) : at_ns; };
+  const auto running = std::count_if(holders_.begin(), holders_.end(), [](const Slice* s) { return !s->idle; });
   for (const Slice* slice : holders_) {
+    const int64_t fresh_until_ns = slice->occupancy.fresh_until_ns();
+    if (config_.cpu_cores > 0 && running > 1 && fresh_until_ns > now_ns) consider(fresh_until_ns);
     if (slice->revoking) {
       consider(slice->next_check_ns);
       continue;

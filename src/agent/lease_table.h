@@ -45,7 +45,7 @@ class LeaseTable {
   struct Hooks {
     std::function<void(Event)> event;
     std::function<void(SliceNumber)> drained;  // a slice being removed holds nothing any more
-    std::function<int64_t(pid_t)> cpu_time_ns;
+    std::function<int64_t(pid_t)> cpu_demand_ns;
     std::function<char(pid_t)> process_state;
     std::function<bool(const SessionLink&)> kill;
   };
@@ -114,6 +114,7 @@ class LeaseTable {
 
   // The slice as the arbiter's client.
   void ObserveSlice(Slice& slice, int64_t now_ns);
+  void RefreshOccupancies(int64_t now_ns);
   void Fold(Slice& slice, int64_t now_ns);
   void FoldHolder(Slice& slice, int64_t now_ns);
   void SetIdle(Slice& slice, int64_t since_ns, int64_t now_ns);
@@ -133,8 +134,9 @@ class LeaseTable {
   void CheckOverdue(Slice& slice, int64_t now_ns);
   void TakeFromStopped(Slice& slice, int64_t now_ns);
   void KillOverdue(Slice& slice, int64_t now_ns);
+  void MeasureFromNow(Slice& slice, int64_t now_ns);  // the reading itself waits for Measure()
   void Measure(int64_t now_ns);
-  int64_t CpuTimeNs(const Slice& slice) const;
+  int64_t CpuDemandNs(const Slice& slice) const;
   bool OthersWait(const Slice& slice) const;
   void Tell(const char* kind, const Member& member, std::string message) const;
 

@@ -21,7 +21,10 @@ class LeaseTableTest : public testing::Test {
     LeaseTable::Hooks hooks;
     hooks.event = [this](Event event) { events_[event.kind]++; };
     hooks.drained = [this](SliceNumber slice) { drained_.push_back(slice); };
-    hooks.cpu_time_ns = [this](pid_t pid) { return cpu_ns_[pid]; };
+    hooks.cpu_demand_ns = [this](pid_t pid) {
+      ++demand_reads_;
+      return demand_ns_[pid];
+    };
     hooks.process_state = [this](pid_t pid) { return state_.contains(pid) ? state_[pid] : 'R'; };
     hooks.kill = [this](const SessionLink& link) {
       killed_.push_back(link.pid);
@@ -84,7 +87,8 @@ class LeaseTableTest : public testing::Test {
   std::unique_ptr<LeaseTable> table_;
   std::map<SessionId, std::shared_ptr<SessionLink>> links_;
   std::map<std::string, int> events_;
-  std::map<pid_t, int64_t> cpu_ns_;
+  std::map<pid_t, int64_t> demand_ns_;
+  int64_t demand_reads_ = 0;
   std::map<pid_t, char> state_;
   std::vector<pid_t> killed_;
   std::vector<SliceNumber> drained_;
@@ -286,6 +290,57 @@ TEST_F(LeaseTableTest, StoppedHolderOfACardIsWaitedForAndKilledAtTheHangLimit) {
   EXPECT_EQ(State(b), LeaseState::kBusy);
 }
 
+TEST_F(LeaseTableTest, ProgramsThatFillHalfTheCoresRunTogetherAndAreReadSeldom) {
+  Start(/*cpu_cores=*/2);
+  AddSlice(1, 50);
+  AddSlice(2, 50);
+  ControlPage& a = AddSession(11, 1);
+  ControlPage& b = AddSession(12, 2);
+  Want(11);
+  Want(12);
+  int together = 0;
+  const int64_t start_ns = now_;
+  for (int i = 0; i < 1600; ++i) {
+    const bool a_holds = State(a) != LeaseState::kNone, b_holds = State(b) != LeaseState::kNone;
+    if (a_holds && b_holds) ++together;
+    if (a_holds) demand_ns_[11] += kQuantum / 4;  // one core of two
+    if (b_holds) demand_ns_[12] += kQuantum / 4;
+    Advance(kQuantum / 4);
+    if (State(a) == LeaseState::kRevoke) GiveBack(11, true);
+    if (State(b) == LeaseState::kRevoke) GiveBack(12, true);
+  }
+  EXPECT_GT(together, 800);
+  // Two readings a sample, and a sample of each slice every 50 ms at most.
+  EXPECT_LE(demand_reads_, 4 * ((now_ - start_ns) / OccupancyMeter::kSampleEveryNs + 1));
+  EXPECT_GT(demand_reads_, 12);
+}
+
+TEST_F(LeaseTableTest, ProgramsThatHaveGrownStopRunningTogether) {
+  Start(/*cpu_cores=*/2);
+  AddSlice(1, 50);
+  AddSlice(2, 50);
+  ControlPage& a = AddSession(11, 1);
+  ControlPage& b = AddSession(12, 2);
+  Want(11);
+  Want(12);
+  int together = 0;
+  const auto step = [&](int64_t cores) {
+    const bool a_holds = State(a) != LeaseState::kNone, b_holds = State(b) != LeaseState::kNone;
+    if (a_holds && b_holds) ++together;
+    if (a_holds) demand_ns_[11] += cores * kQuantum / 4;
+    if (b_holds) demand_ns_[12] += cores * kQuantum / 4;
+    Advance(kQuantum / 4);
+    if (State(a) == LeaseState::kRevoke) GiveBack(11, true);
+    if (State(b) == LeaseState::kRevoke) GiveBack(12, true);
+  };
+  for (int i = 0; i < 800; ++i) step(1);
+  ASSERT_GT(together, 400);
+  for (int i = 0; i < 900; ++i) step(2);  // longer than an estimate is believed
+  together = 0;
+  for (int i = 0; i < 800; ++i) step(2);
+  EXPECT_EQ(together, 0);
+}
+
 TEST_F(LeaseTableTest, RemovedSliceDrainsBeforeItsProgramsAreLetGo) {
   Start();
   AddSlice(1, 50);
@@ -331,6 +386,17 @@ TEST(OccupancyMeterTest, CountsOnlyAfterSeveralLeasesAndGrowsOld) {
     meter.End(now, cpu, 1 * kNsPerMs, 2);
   }
   EXPECT_EQ(meter.Value(now + OccupancyMeter::kFreshNs), 1.0);
+}
+
+TEST(OccupancyMeterTest, ShrinkingOrUnknownDemandTellsNothing) {
+  OccupancyMeter meter;
+  for (int i = 0; i < 5; ++i) {
+    meter.Start(i * kNsPerSec, 10 * kNsPerMs);
+    meter.End(i * kNsPerSec + 5 * kNsPerMs, i % 2 == 0 ? 9 * kNsPerMs : -1, 0, 2);
+    meter.Start(i * kNsPerSec, -1);
+    meter.End(i * kNsPerSec + 5 * kNsPerMs, 1 * kNsPerMs, 0, 2);
+  }
+  EXPECT_EQ(meter.Value(4 * kNsPerSec + 5 * kNsPerMs), 1.0);
 }
 
 TEST(OccupancyMeterTest, SharedLeaseTellsNothing) {

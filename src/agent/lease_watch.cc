@@ -66,24 +66,30 @@ void LeaseTable::KillOverdue(Slice& slice, int64_t now_ns) {
   }
 }
 
-int64_t LeaseTable::CpuTimeNs(const Slice& slice) const {
+int64_t LeaseTable::CpuDemandNs(const Slice& slice) const {
   int64_t sum_ns = 0;
   for (const Member* member : slice.members) {
-    const int64_t cpu_ns = hooks_.cpu_time_ns(member->link->pid);
-    if (cpu_ns < 0) return -1;
-    sum_ns += cpu_ns;
+    const int64_t demand_ns = hooks_.cpu_demand_ns(member->link->pid);
+    if (demand_ns < 0) return -1;
+    sum_ns += demand_ns;
   }
   return sum_ns;
 }
 
+void LeaseTable::MeasureFromNow(Slice& slice, int64_t now_ns) {
+  if (!slice.occupancy.due(now_ns)) return;
+  slice.measure_start = true;
+  to_measure_.push_back(&slice);
+}
+
 void LeaseTable::Measure(int64_t now_ns) {
   for (Slice* slice : to_measure_) {
-    const int64_t cpu_ns = CpuTimeNs(*slice);
+    const int64_t demand_ns = CpuDemandNs(*slice);
     if (std::exchange(slice->measure_end, false)) {
-      slice->occupancy.End(now_ns, cpu_ns, slice->idle_sum_ns, config_.cpu_cores);
+      slice->occupancy.End(now_ns, demand_ns, slice->idle_sum_ns, config_.cpu_cores);
     }
     const bool start = std::exchange(slice->measure_start, false);
-    if (start && slice->holding && holders_.size() == 1) slice->occupancy.Start(now_ns, cpu_ns);
+    if (start && slice->holding && holders_.size() == 1) slice->occupancy.Start(now_ns, demand_ns);
   }
   to_measure_.clear();
 }

@@ -4,19 +4,20 @@
 
 namespace xpool::agent {
 
-void OccupancyMeter::Start(int64_t now_ns, int64_t cpu_ns) {
-  running_ = cpu_ns >= 0;
+void OccupancyMeter::Start(int64_t now_ns, int64_t demand_ns) {
+  running_ = demand_ns >= 0;
+  sampled_ = true;
   start_ns_ = now_ns;
-  start_cpu_ns_ = cpu_ns;
+  start_demand_ns_ = demand_ns;
 }
 
-void OccupancyMeter::End(int64_t now_ns, int64_t cpu_ns, int64_t idle_ns, uint32_t cores) {
-  const bool counts = running_ && cpu_ns >= start_cpu_ns_ && cores > 0;
+void OccupancyMeter::End(int64_t now_ns, int64_t demand_ns, int64_t idle_ns, uint32_t cores) {
+  const bool counts = running_ && demand_ns >= start_demand_ns_ && cores > 0;
   running_ = false;
   const int64_t busy_ns = now_ns - start_ns_ - idle_ns;
   if (!counts || busy_ns < kMinBusyNs) return;
   const double sample =
-      std::clamp(static_cast<double>(cpu_ns - start_cpu_ns_) / (static_cast<double>(busy_ns) * cores), 0.01, 1.0);
+      std::clamp(static_cast<double>(demand_ns - start_demand_ns_) / (static_cast<double>(busy_ns) * cores), 0.01, 1.0);
   // Up at once, down slowly: too high costs some throughput, too low takes from others' shares.
   if (samples_ == 0 || sample > estimate_) {
     estimate_ = sample;

@@ -1,5 +1,6 @@
 #include "base/process.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -67,6 +68,34 @@ int64_t ProcessCpuTimeNs(pid_t pid) {
   timespec time;
   if (clock_gettime(clock, &time) != 0) return -1;
   return int64_t{time.tv_sec} * kNsPerSec + time.tv_nsec;
+}
+
+namespace {
+
+// The second field of /proc/PID/task/TID/schedstat; 0 when it cannot be read, as of a thread that has just exited.
+int64_t RunQueueWaitNs(int tasks, const char* thread) {
+  const UniqueFd file(openat(tasks, absl::StrCat(thread, "/schedstat").c_str(), O_RDONLY | O_CLOEXEC));
+  char text[96];
+  const ssize_t got = file.valid() ? read(file.get(), text, sizeof(text) - 1) : -1;
+  if (got <= 0) return 0;
+  text[got] = '\0';
+  long long run_ns = 0, wait_ns = 0;
+  return sscanf(text, "%lld %lld", &run_ns, &wait_ns) == 2 ? wait_ns : 0;
+}
+
+}  // namespace
+
+int64_t ProcessCpuDemandNs(pid_t pid) {
+  DIR* const tasks = opendir(absl::StrCat("/proc/", pid, "/task").c_str());
+  if (tasks == nullptr) return -1;
+  int64_t wait_ns = 0;
+  while (const dirent* entry = readdir(tasks)) {
+    if (entry->d_name[0] != '.') wait_ns += RunQueueWaitNs(dirfd(tasks), entry->d_name);
+  }
+  closedir(tasks);
+  // Not schedstat's own first field: that of a running thread is a scheduler tick old, about as long as a lease.
+  const int64_t run_ns = ProcessCpuTimeNs(pid);
+  return run_ns < 0 ? -1 : run_ns + wait_ns;
 }
 
 }  // namespace xpool

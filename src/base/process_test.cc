@@ -2,9 +2,15 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/clock.h"
 
 namespace xpool {
 namespace {
@@ -33,6 +39,35 @@ TEST(ProcessTest, PidfdTellsDeath) {
   waitpid(child, nullptr, 0);
   EXPECT_EQ(OpenPidfd(child).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ProcessCpuTimeNs(child), -1);
+  EXPECT_EQ(ProcessCpuDemandNs(child), -1);
+}
+
+// Two threads on one CPU: each runs half of the time and stands in the queue for the other half, so the two demand
+// twice what they get. Sums of the same span are compared; how long it took does not matter.
+TEST(ProcessTest, DemandIsRunTimePlusTimeInTheRunQueue) {
+  if (access("/proc/self/schedstat", R_OK) != 0) GTEST_SKIP() << "this kernel keeps no schedstat";
+  cpu_set_t before, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &before)) ++cpu;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  const int64_t run_before_ns = ProcessCpuTimeNs(getpid()), demand_before_ns = ProcessCpuDemandNs(getpid());
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop) {
+    }
+  });
+  const auto run_ns = [&] { return ProcessCpuTimeNs(getpid()) - run_before_ns; };
+  while (run_ns() < 100 * kNsPerMs) {
+  }
+  const int64_t demand_ns = ProcessCpuDemandNs(getpid()) - demand_before_ns;
+  const int64_t used_ns = run_ns();
+  stop = true;
+  other.join();
+  ASSERT_EQ(sched_setaffinity(0, sizeof(before), &before), 0);
+  EXPECT_GT(demand_ns, used_ns + used_ns / 4);
 }
 
 }  // namespace
