@@ -140,7 +140,8 @@ class ControlService::Impl final : public v1::Agent::Service {
       if (records.empty()) return true;
       for (const LeaseRecord& record : records) {
         if (record.at_ns > end_ns) return true;
-        if (!writer.Write(ToProto(record, recording.xpu_id), grpc::WriteOptions().set_buffer_hint())) return false;
+        // Without a buffer hint: gRPC may keep a few hinted messages back past the end of the call.
+        if (!writer.Write(ToProto(record, recording.xpu_id))) return false;
       }
     }
   }
