@@ -36,6 +36,13 @@ absl::Status CheckName(const std::string& name) {
   return absl::OkStatus();
 }
 
+// A slice that names no memory gets as much of the card's as of its time, one without a guarantee half of what is free:
+// so that the next slice finds something too. REQUIRES: |free_bytes| > 0.
+uint64_t DefaultMemory(uint64_t card_bytes, uint32_t guarantee_bp, uint64_t free_bytes) {
+  const uint64_t share = guarantee_bp > 0 ? card_bytes / uint64_t{kFullBp} * guarantee_bp : free_bytes / 2;
+  return std::min(std::max(share, kMiB), free_bytes);
+}
+
 absl::Status CheckBasisPoints(const char* what, uint32_t bp) {
   if (bp <= kFullBp) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(what, " of ", bp / 100, "% asked; a share is at most 100%"));
@@ -138,12 +145,14 @@ absl::Status SliceRegistry::CheckShares(const XpuInfo& xpu, uint32_t guarantee_b
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> SliceRegistry::PlanMemory(const XpuInfo& xpu, uint64_t asked_bytes,
+absl::StatusOr<uint64_t> SliceRegistry::PlanMemory(const XpuInfo& xpu, uint64_t asked_bytes, uint32_t guarantee_bp,
                                                    uint64_t others_bytes) const {
   const uint64_t free_bytes = xpu.memory_bytes > others_bytes ? xpu.memory_bytes - others_bytes : 0;
-  if (asked_bytes <= free_bytes && free_bytes > 0) return asked_bytes > 0 ? asked_bytes : free_bytes;
+  if (asked_bytes <= free_bytes && free_bytes > 0) {
+    return asked_bytes > 0 ? asked_bytes : DefaultMemory(xpu.memory_bytes, guarantee_bp, free_bytes);
+  }
   return absl::ResourceExhaustedError(absl::StrCat(
-      asked_bytes > 0 ? FormatBytes(asked_bytes) : std::string("what is free"), " of memory on ", xpu.id, " asked, ",
+      asked_bytes > 0 ? FormatBytes(asked_bytes) : std::string("a part"), " of memory on ", xpu.id, " asked, ",
       FormatBytes(free_bytes), " of ", FormatBytes(xpu.memory_bytes), " is free (", FormatBytes(others_bytes),
       " is reserved by others); ask for less with --memory, choose another XPU, or resize or delete a slice"));
 }
@@ -161,7 +170,8 @@ absl::StatusOr<SliceRecord> SliceRegistry::PlanCreate(const SliceRequest& reques
   const Sums sums = SumsOf(xpu->id);
   const uint32_t limit_bp = request.limit_bp > 0 ? request.limit_bp : static_cast<uint32_t>(kFullBp);
   RETURN_IF_ERROR(CheckShares(*xpu, request.guarantee_bp, limit_bp, sums.guaranteed_bp));
-  ASSIGN_OR_RETURN(slice.memory_bytes, PlanMemory(*xpu, request.memory_bytes, sums.reserved_bytes));
+  ASSIGN_OR_RETURN(slice.memory_bytes,
+                   PlanMemory(*xpu, request.memory_bytes, request.guarantee_bp, sums.reserved_bytes));
   slice.xpu_id = xpu->id;
   slice.guarantee = Share::FromBasisPoints(request.guarantee_bp);
   slice.limit = Share::FromBasisPoints(limit_bp);
@@ -188,7 +198,7 @@ absl::StatusOr<SliceRecord> SliceRegistry::PlanChange(const SliceRecord& slice, 
   SliceRecord changed = slice;
   if (change.memory_bytes > 0) {
     ASSIGN_OR_RETURN(changed.memory_bytes,
-                     PlanMemory(*xpu, change.memory_bytes, sums.reserved_bytes - slice.memory_bytes));
+                     PlanMemory(*xpu, change.memory_bytes, guarantee_bp, sums.reserved_bytes - slice.memory_bytes));
   }
   changed.guarantee = Share::FromBasisPoints(guarantee_bp);
   changed.limit = Share::FromBasisPoints(limit_bp);

@@ -24,7 +24,7 @@ struct SliceRequest {
   std::string xpu_id;         // empty: the XPU with most room
   uint32_t guarantee_bp = 0;  // 0: best effort
   uint32_t limit_bp = 0;      // 0: 100 %
-  uint64_t memory_bytes = 0;  // 0: what is free
+  uint64_t memory_bytes = 0;  // 0: in proportion to the guarantee
   arbiter::Priority priority = arbiter::Priority::kNormal;
   uid_t owner_uid = 0;
   pid_t owner_pid = 0;
@@ -70,7 +70,8 @@ class SliceRegistry {
   absl::StatusOr<std::string> PlanName(const std::string& asked) const;
   absl::StatusOr<const XpuInfo*> PlanXpu(const SliceRequest& request) const;
   absl::Status CheckShares(const XpuInfo& xpu, uint32_t guarantee_bp, uint32_t limit_bp, int64_t others_bp) const;
-  absl::StatusOr<uint64_t> PlanMemory(const XpuInfo& xpu, uint64_t asked_bytes, uint64_t others_bytes) const;
+  absl::StatusOr<uint64_t> PlanMemory(const XpuInfo& xpu, uint64_t asked_bytes, uint32_t guarantee_bp,
+                                      uint64_t others_bytes) const;
 
   const std::vector<XpuInfo> xpus_;
   std::map<SliceNumber, SliceRecord> slices_;

@@ -34,14 +34,14 @@ class SliceRegistryTest : public testing::Test {
   SliceRegistry registry_{{Card("xpu0", 8 * kGiB), Card("xpu1", 4 * kGiB)}};
 };
 
-TEST_F(SliceRegistryTest, DefaultsAreBestEffortUpToTheWholeCardWithWhatMemoryIsFree) {
+TEST_F(SliceRegistryTest, DefaultsAreBestEffortUpToTheWholeCardWithHalfTheFreeMemory) {
   auto slice = Create({});
   ASSERT_TRUE(slice.ok()) << slice.status();
   EXPECT_EQ(slice->name, "slice-1");
   EXPECT_EQ(slice->xpu_id, "xpu0");
   EXPECT_EQ(slice->guarantee, Share());
   EXPECT_EQ(slice->limit, Share::Full());
-  EXPECT_EQ(slice->memory_bytes, 8 * kGiB);
+  EXPECT_EQ(slice->memory_bytes, 4 * kGiB);
 }
 
 TEST_F(SliceRegistryTest, GuaranteesOfOneXpuStayWithinIt) {
@@ -61,8 +61,22 @@ TEST_F(SliceRegistryTest, MemoryOfOneXpuStaysWithinItAndCannotOverflow) {
   }
 }
 
+TEST_F(SliceRegistryTest, DefaultMemoryFollowsTheGuarantee) {
+  const SliceRequest half{.xpu_id = "xpu1", .guarantee_bp = 5000};
+  EXPECT_NEAR(static_cast<double>(Create(half)->memory_bytes), 2.0 * kGiB, 10'000);
+  EXPECT_NEAR(static_cast<double>(Create(half)->memory_bytes), 2.0 * kGiB, 10'000);
+}
+
+TEST_F(SliceRegistryTest, DefaultMemoryIsAtMostWhatIsFreeAndAtLeastAMebibyte) {
+  ASSERT_TRUE(Create({.xpu_id = "xpu1", .memory_bytes = 3 * kGiB}).ok());
+  EXPECT_EQ(Create({.xpu_id = "xpu1", .guarantee_bp = 9000})->memory_bytes, kGiB);
+  ASSERT_TRUE(Create({.xpu_id = "xpu0", .memory_bytes = 8 * kGiB - 3 * kMiB / 2}).ok());
+  EXPECT_EQ(Create({.xpu_id = "xpu0"})->memory_bytes, kMiB);
+  EXPECT_EQ(Create({.xpu_id = "xpu0"})->memory_bytes, kMiB / 2);
+}
+
 TEST_F(SliceRegistryTest, FullCardHasNothingLeftForADefault) {
-  ASSERT_TRUE(Create({.xpu_id = "xpu1"}).ok());
+  ASSERT_TRUE(Create({.xpu_id = "xpu1", .memory_bytes = 4 * kGiB}).ok());
   EXPECT_EQ(Create({.xpu_id = "xpu1"}).status().code(), StatusCode::kResourceExhausted);
 }
 

@@ -146,8 +146,9 @@ void AddCreate(Commands& commands, CLI::App& group) {
                                    "share its time and memory. The guarantees of an XPU's slices cannot exceed 100%\n"
                                    "in sum, nor their memory the XPU's.\n"
                                    "\n"
-                                   "Without --compute the slice gets what the others leave (best effort); without\n"
-                                   "--memory, all that is still free.",
+                                   "Without --compute the slice gets what the others leave (best effort). Without\n"
+                                   "--memory it gets as much of the XPU's memory as of its time, or, without\n"
+                                   "--compute, half of what is free.",
                     .examples = "xpool slice create train --compute 60% --memory 4Gi\n"
                                 "xpool slice create batch --limit 25% --priority low\n"
                                 "    Never more than a quarter, and only when nobody of a higher class wants it.",
