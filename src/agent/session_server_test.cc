@@ -2,6 +2,7 @@
 // memory, and restarts.
 #include "agent/session_server.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -301,6 +302,23 @@ TEST_F(SessionServerTest, KilledHolderFreesTheXpuAndItsMemory) {
   EXPECT_EQ(agent_->GetSlice("a")->sessions, 0u);
   close(ready[0]);
   close(ready[1]);
+}
+
+TEST_F(SessionServerTest, ClientWithAFullBlockingDoorbellHoldsNobodyUp) {
+  Create("a");
+  Create("b");
+  Client a = Attach(HelloTo("a"));
+  Client b = Attach(HelloTo("b"));
+  ASSERT_EQ(fcntl(a.client_doorbell.get(), F_SETFL, 0), 0);
+  const uint64_t most = ~uint64_t{0} - 1;
+  ASSERT_EQ(write(a.client_doorbell.get(), &most, sizeof(most)), ssize_t{sizeof(most)});
+  a.page->wants = 1;
+  a.RingAgent();  // the grant rings a
+  b.page->wants = 1;
+  b.RingAgent();
+  EXPECT_EQ(agent_->ListSlices().size(), 2u);  // goes through the broker
+  a.socket.Reset();
+  EXPECT_TRUE(b.AwaitLease(LeaseState::kBusy));
 }
 
 TEST_F(SessionServerTest, RestartGrantsNothingUntilTheHolderIsBack) {
