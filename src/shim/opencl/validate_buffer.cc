@@ -13,7 +13,7 @@ bool Overlap(size_t a, size_t b, size_t size) { return a < b ? b - a < size : a 
 
 // The first byte of |rect|, and one past its last; false when that is beyond what a size_t holds.
 bool Extent(const Rect& rect, const size_t* region, size_t* begin, size_t* end) {
-  size_t first, slices, rows, part;
+  size_t first = 0, slices = 0, rows = 0, part = 0;
   const bool wraps =
       __builtin_mul_overflow(rect.origin[2], rect.slice_pitch, &first) ||
       __builtin_mul_overflow(rect.origin[1], rect.row_pitch, &part) || __builtin_add_overflow(first, part, &first) ||
