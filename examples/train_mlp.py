@@ -7,13 +7,14 @@ A plain PyOpenCL program: it knows nothing of xpool. The digits are ten random 1
 so every run computes the same losses. With --verify it fails unless the network has learned.
 """
 import argparse
+import itertools
 import sys
 import time
 
 import numpy as np
 import pyopencl as cl
 
-PIXELS, CLASSES = 256, 10
+PIXELS, CLASSES, EPOCH_BATCHES = 256, 10, 16
 
 KERNELS = """
 // out[m x n] = a[m x k] * b[k x n] + bias[n], then max(0, .) if relu.
@@ -76,8 +77,8 @@ class Network:
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
         return cl.Buffer(self.context, flags, hostbuf=np.ascontiguousarray(values, dtype=np.float32))
 
-    def step(self, images: np.ndarray, labels: np.ndarray, rate: float) -> np.ndarray:
-        """One step of gradient descent; the losses of the batch before it."""
+    def step(self, images: np.ndarray, labels: np.ndarray, rate: float) -> None:
+        """Queues one step of gradient descent. |images| and |labels| must stay as they are until loss() is asked for."""
         q, i32, m, h = self.queue, np.int32, self.batch, self.hidden_size
         cl.enqueue_copy(q, self.images, images, is_blocking=False)
         cl.enqueue_copy(q, self.labels, labels, is_blocking=False)
@@ -89,18 +90,25 @@ class Network:
                     i32(m), i32(h), i32(CLASSES), np.float32(rate))
         self.update(q, (h, PIXELS + 1), None, self.images, self.hidden_grad, self.w1, self.b1,
                     i32(m), i32(PIXELS), i32(h), np.float32(rate))
-        losses = np.empty(m, np.float32)
-        cl.enqueue_copy(q, losses, self.losses)
-        return losses
+        q.flush()
+
+    def loss(self) -> float:
+        """Waits for the queued steps; the mean loss of the last one's batch."""
+        losses = np.empty(self.batch, np.float32)
+        cl.enqueue_copy(self.queue, losses, self.losses)
+        return float(losses.mean())
 
 
-def batches(batch: int, seed: int):
+def training_set(batches: int, batch: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Noisy pictures of ten made-up digits, with their labels, in batches."""
     random = np.random.default_rng(seed)
     digits = random.normal(0, 1, (CLASSES, PIXELS)).astype(np.float32)
-    while True:
+    made = []
+    for _ in range(batches):
         labels = random.integers(0, CLASSES, batch).astype(np.int32)
         noise = random.normal(0, 2.0, (batch, PIXELS)).astype(np.float32)
-        yield np.ascontiguousarray(digits[labels] + noise), labels
+        made.append((np.ascontiguousarray(digits[labels] + noise), labels))
+    return made
 
 
 def main() -> int:
@@ -118,13 +126,14 @@ def main() -> int:
     print(f"training {PIXELS}-{arguments.hidden}-{CLASSES} on {network.device_name}", flush=True)
     began = last = time.monotonic()
     first = loss = 0.0
-    for step, (images, labels) in enumerate(batches(arguments.batch, seed=2), 1):
-        loss = float(network.step(images, labels, arguments.rate).mean())
-        first = first or loss
-        now = time.monotonic()
-        done = now - began >= arguments.seconds if arguments.seconds else step >= arguments.steps
-        if step % arguments.every == 0 or done:
-            speed = (step % arguments.every or arguments.every) / max(now - last, 1e-9)
+    for step, (images, labels) in enumerate(itertools.cycle(training_set(EPOCH_BATCHES, arguments.batch, seed=2)), 1):
+        network.step(images, labels, arguments.rate)
+        done = time.monotonic() - began >= arguments.seconds if arguments.seconds else step >= arguments.steps
+        if step == 1 or step % arguments.every == 0 or done:
+            loss = network.loss()
+            first = first or loss
+            now = time.monotonic()
+            speed = 1 if step == 1 else (step % arguments.every or arguments.every) / max(now - last, 1e-9)
             print(f"step {step:5d}  loss {loss:.5f}  {speed:7.1f} steps/s", flush=True)
             last = now
         if done:

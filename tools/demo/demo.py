@@ -19,7 +19,10 @@ from share_plot import Line, draw
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ["/usr/bin/python3", str(ROOT / "examples/train_mlp.py")]
 OVER_QUOTA = ["/usr/bin/python3", str(ROOT / "examples/overquota.py")]
-SATURATE = ["sh", "-c", "while :; do clpeak --compute-sp --compute-integer || exit; done"]
+# An MD5 that no 8 letters give: it never ends by itself.
+CRACK = ["hashcat", "--attack-mode", "3", "--hash-type", "0", "--optimized-kernel-enable", "--workload-profile", "1",
+         "--self-test-disable", "--potfile-disable", "--restore-disable", "--status", "--status-timer", "5",
+         "0123456789abcdef0123456789abcdef", "?a?a?a?a?a?a?a?a"]
 PHASE_SECONDS = 12
 
 
@@ -29,7 +32,7 @@ class Demo:
         self.directory = tempfile.mkdtemp(prefix="xpool-demo-")
         self.environment = {**os.environ, "XPOOL_DIR": self.directory}
         self.processes: list[subprocess.Popen] = []
-        self.lines = {"training": Line("training"), "clpeak": Line("clpeak")}
+        self.lines = {"training": Line("training"), "hashcat": Line("hashcat")}
         self.marks: list[tuple[float, str]] = []
         self.started = 0.0
 
@@ -123,17 +126,17 @@ def act(demo: Demo, out: Path) -> int:
     demo.command("agent", "start")
     demo.show("devices")
     demo.show("slice", "create", "training", "--compute", "30%", "--memory", "512Mi")
-    demo.show("slice", "create", "clpeak", "--compute", "70%", "--memory", "1Gi")
+    demo.show("slice", "create", "hashcat", "--compute", "70%", "--memory", "1Gi")
     logs = {name: out / f"{name}.log" for name in demo.lines}
     demo.start("training", TRAIN + ["--seconds", "120"], logs["training"])
-    demo.start("clpeak", SATURATE, logs["clpeak"])
+    demo.start("hashcat", CRACK, logs["hashcat"])
     print("\nbuilding their kernels ...", flush=True)
     wait_until_both_run(demo, logs)
 
     demo.started = time.monotonic()
     asked_30 = demo.watch(PHASE_SECONDS)
     demo.marks.append((time.monotonic() - demo.started, "resize"))
-    demo.show("slice", "resize", "clpeak", "--compute", "40%")
+    demo.show("slice", "resize", "hashcat", "--compute", "40%")
     demo.show("slice", "resize", "training", "--compute", "60%")
     asked_60 = demo.watch(PHASE_SECONDS)
     demo.show("ps")
@@ -149,7 +152,7 @@ def act(demo: Demo, out: Path) -> int:
     steps = [line for line in logs["training"].read_text().splitlines() if "loss" in line]
     print("\nsummary")
     print(f"  training   asked 30 %, got {asked_30['training']:.1%}; after the resize asked 60 %, got {asked_60['training']:.1%}")
-    print(f"  clpeak     asked 70 %, got {asked_30['clpeak']:.1%}; after the resize asked 40 %, got {asked_60['clpeak']:.1%}")
+    print(f"  hashcat    asked 70 %, got {asked_30['hashcat']:.1%}; after the resize asked 40 %, got {asked_60['hashcat']:.1%}")
     print(f"  training's last line: {steps[-1] if steps else 'none'}")
     print(f"  memory     256Mi asked of a 64Mi slice: {'refused, as it must be' if refused else 'NOT refused'}")
     print(f"  picture    {picture}")
