@@ -31,6 +31,10 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const Options& options, Dis
   for (XpuInfo& xpu : discovery.xpus) {
     ASSIGN_OR_RETURN(const uint64_t number, store->XpuNumber(xpu.Key()));
     xpu.id = absl::StrCat("xpu", number);
+    // A CPU driver reports what memory happens to be free when it starts; slices must not outgrow their XPU by that.
+    if (xpu.is_cpu()) {
+      ASSIGN_OR_RETURN(xpu.memory_bytes, store->MostXpuMemory(number, xpu.memory_bytes));
+    }
   }
   std::unique_ptr<Agent> agent(new Agent(options, std::move(store), std::move(discovery.xpus), clock));
   for (DriverProblem& problem : discovery.problems) {

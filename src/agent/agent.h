@@ -121,6 +121,8 @@ class Agent {
 
   absl::Status StartBrokers();
   absl::Status Recover();
+  // Tells of XPUs whose slices of before reserve more memory than they have now.
+  void TellOvercommitted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RecoverSession(SessionRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OpenRecovered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SliceRecovering(SliceNumber slice) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -255,6 +255,7 @@ absl::Status Agent::Recover() {
     if (!stat.ok() || stat->start_ticks != slice.owner_start_ticks) continue;
     if (auto pidfd = OpenPidfd(slice.owner_pid); pidfd.ok()) owner = *std::move(pidfd);
   }
+  TellOvercommitted();
   for (const auto& [id, broker] : brokers_) open_[id] = false;
   for (const SessionRecord& session : sessions) RecoverSession(session);
   for (const SliceRecord& slice : slices) EraseIfOrphaned(slice.number);
@@ -265,6 +266,19 @@ absl::Status Agent::Recover() {
          .message = absl::StrCat(slices.size(), " slices; waiting for ", sessions_.size(), " processes to reattach")});
   }
   return absl::OkStatus();
+}
+
+void Agent::TellOvercommitted() {
+  for (const XpuInfo& xpu : registry_.xpus()) {
+    const uint64_t reserved_bytes = registry_.SumsOf(xpu.id).reserved_bytes;
+    if (reserved_bytes <= xpu.memory_bytes) continue;
+    events_.Add({.kind = "memory-overcommitted",
+                 .xpu_id = xpu.id,
+                 .message = absl::StrCat("the slices on ", xpu.id, " reserve ", FormatBytes(reserved_bytes),
+                                         " of memory, but it now has ", FormatBytes(xpu.memory_bytes),
+                                         ": allocations may fail before a slice's quota is used; resize or delete "
+                                         "slices")});
+  }
 }
 
 // A recorded session is either known dead, or waited for.

@@ -83,9 +83,9 @@ class SessionServerTest : public testing::Test {
     Discovery discovery;
     XpuInfo xpu;
     xpu.name = "card";
-    xpu.type = "GPU";
+    xpu.type = xpu_type_;
     xpu.driver_library = "libcard.so";
-    xpu.memory_bytes = 8 * kGiB;
+    xpu.memory_bytes = xpu_memory_bytes_;
     discovery.xpus = {xpu};
     auto agent = Agent::Create(options_, std::move(discovery), Clock::Monotonic());
     ASSERT_TRUE(agent.ok()) << agent.status();
@@ -163,7 +163,28 @@ class SessionServerTest : public testing::Test {
     return CountEvents(kind) >= count;
   }
 
+  // A process attached to |slice| that never reattaches.
+  pid_t StartDeafClient(const std::string& slice) {
+    int ready[2];
+    EXPECT_EQ(pipe(ready), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(ready[1], 3);
+      close_range(4, ~0U, 0);  // the agent's sockets, which would stay open when it ends
+      Client client = Attach(HelloTo(slice));
+      [[maybe_unused]] const ssize_t written = write(3, "x", 1);
+      for (;;) pause();
+    }
+    char byte;
+    EXPECT_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+  }
+
   Options options_;
+  std::string xpu_type_ = "GPU";
+  uint64_t xpu_memory_bytes_ = 8 * kGiB;
   std::atomic<bool> idle_{false};
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<SessionServer> server_;
@@ -380,6 +401,64 @@ TEST_F(SessionServerTest, RestartForgetsProcessesThatDiedMeanwhile) {
   EXPECT_EQ(agent_->ListSlices().size(), 1u);
   close(ready[0]);
   close(ready[1]);
+}
+
+TEST_F(SessionServerTest, ProcessThatDoesNotReattachToACardIsKilledAtTheHangLimit) {
+  Create("a");
+  const pid_t child = StartDeafClient("a");
+  StopAgent();
+  options_.hang_limit_ns = 50 * kNsPerMs;
+  StartAgent();
+  EXPECT_TRUE(agent_->recovering());
+  EXPECT_TRUE(AwaitEvent("lease-overrun"));
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  EXPECT_TRUE(AwaitEvent("session-died"));
+  EXPECT_FALSE(agent_->recovering());
+}
+
+TEST_F(SessionServerTest, StoppedProcessIsNotWaitedForOnACpu) {
+  StopAgent();
+  xpu_type_ = "CPU";
+  StartAgent();
+  Create("a");
+  const pid_t child = StartDeafClient("a");
+  StopAgent();
+  kill(child, SIGSTOP);
+  waitpid(child, nullptr, WUNTRACED);
+  StartAgent();
+  ASSERT_TRUE(agent_->recovering());
+  agent_->EndRecovery();
+  EXPECT_FALSE(agent_->recovering());
+  EXPECT_TRUE(agent_->ListSessions().empty());
+  EXPECT_EQ(CountEvents("lease-overrun"), 0u);
+  EXPECT_EQ(waitpid(child, nullptr, WNOHANG), 0);  // it lives
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+TEST_F(SessionServerTest, CpuThatReportsLessMemoryKeepsWhatItHadBefore) {
+  StopAgent();
+  xpu_type_ = "CPU";
+  StartAgent();
+  Create("a", 7 * kGiB);
+  StopAgent();
+  xpu_memory_bytes_ = 5 * kGiB;
+  StartAgent();
+  EXPECT_EQ(agent_->ListXpus()[0].xpu.memory_bytes, 8 * kGiB);
+  EXPECT_EQ(CountEvents("memory-overcommitted"), 0u);
+  Create("b", kGiB);
+}
+
+TEST_F(SessionServerTest, CardWithLessMemoryThanItsSlicesReserveIsTold) {
+  Create("a", 7 * kGiB);
+  StopAgent();
+  xpu_memory_bytes_ = 5 * kGiB;
+  StartAgent();
+  EXPECT_EQ(CountEvents("memory-overcommitted"), 1u);
+  EXPECT_EQ(agent_->CreateSlice({.name = "b"}).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(agent_->ResizeSlice("a", {.memory_bytes = 5 * kGiB}).ok());
 }
 
 TEST_F(SessionServerTest, ASessionOfSomeoneElseIsNotTakenOver) {

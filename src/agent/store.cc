@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS sessions (
   pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, uid INTEGER NOT NULL, api INTEGER NOT NULL,
   program TEXT NOT NULL, attached_unix_s INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS xpus (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS xpu_memory (number INTEGER PRIMARY KEY, most_bytes INTEGER NOT NULL);
 PRAGMA application_id = 0x58504f4c;
 PRAGMA user_version = 1;
 COMMIT;
@@ -241,6 +242,14 @@ absl::StatusOr<uint64_t> Store::XpuNumber(const std::string& key) {
   insert.Bind(key).Step();
   if (!insert.ok()) return Failure("write an XPU to");
   return static_cast<uint64_t>(sqlite3_last_insert_rowid(db_));
+}
+
+absl::StatusOr<uint64_t> Store::MostXpuMemory(uint64_t number, uint64_t bytes) {
+  Statement keep(db_,
+                 "INSERT INTO xpu_memory (number, most_bytes) VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET "
+                 "most_bytes = max(most_bytes, excluded.most_bytes) RETURNING most_bytes");
+  if (!keep.Bind(number).Bind(bytes).Step()) return Failure("write an XPU to");
+  return static_cast<uint64_t>(keep.Int(0));
 }
 
 }  // namespace xpool::agent

@@ -41,6 +41,8 @@ class Store {
 
   // The number of the XPU known by |key|, from 0; the same at every start.
   absl::StatusOr<uint64_t> XpuNumber(const std::string& key);
+  // The most memory that XPU |number| was ever started with, |bytes| included.
+  absl::StatusOr<uint64_t> MostXpuMemory(uint64_t number, uint64_t bytes);
 
  private:
   class Statement;
