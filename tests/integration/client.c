@@ -134,6 +134,7 @@ static int devices(void) {
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   long number = argc > 2 ? atol(argv[2]) : 0;
+  signal(SIGSEGV, SIG_DFL);  /* a sanitizer would turn it into another end */
   if (strcmp(mode, "devices") == 0) return devices();
   open_device();
   if (strcmp(mode, "hold") == 0) return hold(number);
