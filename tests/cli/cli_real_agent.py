@@ -33,6 +33,8 @@ print(count.value, devices.value, memory.value)
 
 
 class RealAgent(CommandTest):
+    program_variables: list[str] = []
+
     def slices(self) -> dict[str, dict]:
         done = self.call("slice", "list", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -90,7 +92,8 @@ class RealAgent(CommandTest):
         self.assertEqual((entry["guarantee_bp"], entry["limit_bp"], entry["priority"]), (2500, 5000, "low"))
 
     def test_a_program_sees_one_platform_with_its_slice(self):
-        done = self.call("run", "-c", "30%", "-m", "256Mi", "--", sys.executable, "-c", LOOK)
+        done = self.call("run", "-c", "30%", "-m", "256Mi", "--",
+                         "env", *self.program_variables, sys.executable, "-c", LOOK)
         self.assertEqual(done.stdout.split(), ["1", "1", str(256 << 20)], done.stderr)
 
     def test_trace_draws_a_picture_that_is_well_formed(self):
@@ -112,9 +115,12 @@ def main():
     parser.add_argument("--xpool", required=True)
     parser.add_argument("--agent", required=True)
     parser.add_argument("--shim", required=True)
+    parser.add_argument("--preload", help="a sanitizer's runtime, which must be loaded before a shim built with it")
     options, rest = parser.parse_known_args()
     CommandTest.xpool, CommandTest.agent = os.path.abspath(options.xpool), os.path.abspath(options.agent)
     CommandTest.shim_folder = str(Path(options.shim).resolve().parent)
+    if options.preload:
+        RealAgent.program_variables = [f"LD_PRELOAD={options.preload}"]
     unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
 
 
