@@ -99,4 +99,8 @@ void UseOnlyIcdFolder(Environment& environment, const std::string& icd_folder) {
   UnsetVariable(environment, "OCL_ICD_FILENAMES");
 }
 
+void TuneDriverForLeases(Environment& environment) {
+  if (GetVariable(environment, "POCL_AFFINITY").empty()) SetVariable(environment, "POCL_AFFINITY", "1");
+}
+
 }  // namespace xpool::cli

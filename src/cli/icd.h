@@ -23,4 +23,9 @@ absl::StatusOr<std::string> MakeIcdFolder(const AgentPaths& paths, const std::st
 // Makes both OpenCL loaders (ocl-icd and Khronos') see |icd_folder| and nothing else.
 void UseOnlyIcdFolder(Environment& environment, const std::string& icd_folder);
 
+// Settings under which drivers work well in leases of milliseconds, unless the user has chosen. PoCL's worker threads
+// stay each on its core: woken anew for every lease, the scheduler may put them on one core and take longer than the
+// lease to move them (measured: a quarter of the throughput of a slice limited to 10 or 25 %).
+void TuneDriverForLeases(Environment& environment);
+
 }  // namespace xpool::cli

@@ -51,6 +51,15 @@ TEST_F(IcdTest, NoOtherDriverStaysVisible) {
   EXPECT_EQ(GetVariable(environment, "HOME"), "/x");
 }
 
+TEST_F(IcdTest, DriverIsTunedUnlessTheUserHasChosen) {
+  Environment environment = {"HOME=/x"};
+  TuneDriverForLeases(environment);
+  EXPECT_EQ(GetVariable(environment, "POCL_AFFINITY"), "1");
+  environment = {"POCL_AFFINITY=0"};
+  TuneDriverForLeases(environment);
+  EXPECT_EQ(GetVariable(environment, "POCL_AFFINITY"), "0");
+}
+
 TEST_F(IcdTest, AMissingLibraryIsNamedWithThePlacesLookedAt) {
   setenv("XPOOL_SHIM_DIR", folder_, 1);
   const auto missing = FindShim("/usr/bin");

@@ -130,6 +130,7 @@ class Run {
       SetVariable(environment_, variable.substr(0, equals), variable.substr(equals + 1));
     }
     UseOnlyIcdFolder(environment_, icd_folder);
+    TuneDriverForLeases(environment_);
     SetVariable(environment_, "XPOOL_SLICE", slice_.id());
     SetVariable(environment_, "XPOOL_DIR", context_.paths.directory);
     return absl::OkStatus();
