@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Shell functions shared by ./dev and .ci/run: messages, package installation, builds with progress.
 
+# Two clones share what ccache knows, as long as they are laid out alike.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 fail() {
   printf 'error: %s\n' "$*" >&2
