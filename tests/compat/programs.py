@@ -104,7 +104,7 @@ def prepare_leela(work: Path) -> None:
 def all_programs(work: Path) -> list[Program]:
     leela = ["/usr/games/leelaz", "--gpu", "0", "-w", str(work / "leela-zero/weights.txt"), "--noponder", "-t", "1", "-s", "1",
              "-m", "0", "--precision", "single", "--benchmark", "-v", "60"]
-    pyopencl_tests = f"cd pyopencl-*/test && exec {PYTHON} -m pytest -q -p no:cacheprovider --junitxml={work}/pyopencl/report.xml"
+    pyopencl_tests = f"cd pyopencl-*/test && exec {PYTHON} -m pytest -q -p no:cacheprovider --junitxml={work}/PyOpenCL/report.xml"
     return [
         Program("clinfo", "every platform and device query", ["clinfo", "--version"], [["clinfo", "--raw"]], clinfo_facts,
                 differences="memory sizes are the slice's; only extensions that xpool handles"),
