@@ -1,11 +1,11 @@
 // Entry points on shared virtual memory.
-#include <memory>
 #include <vector>
 
 #include "generated/opencl/hooks.h"
 #include "shim/opencl/command_work.h"
 #include "shim/opencl/pump.h"
 #include "shim/opencl/queue_enqueue.h"
+#include "shim/opencl/ticket.h"
 #include "shim/opencl/validate_buffer.h"
 #include "shim/opencl/validate_svm.h"
 
@@ -13,18 +13,18 @@ namespace xpool::cl::hook {
 namespace {
 
 // What a driver's SVM free callback needs to do the program's part with the program's handle, or ours without one.
-struct FreeTicket {
+struct SvmFree {
   Queue* queue;  // referenced
   SvmFreeCallback callback;
   void* user_data;
 };
 
 void CL_CALLBACK FreeNow(cl_command_queue, cl_uint count, void** pointers, void* data) {
-  const std::unique_ptr<FreeTicket> ticket(static_cast<FreeTicket*>(data));
+  const auto free = RedeemTicket<SvmFree>(data);
   DriverCallbackScope scope;
-  Queue& queue = *ticket->queue;
-  if (ticket->callback != nullptr) {
-    ticket->callback(ToHandle(&queue), count, pointers, ticket->user_data);
+  Queue& queue = *free.queue;
+  if (free.callback != nullptr) {
+    free.callback(ToHandle(&queue), count, pointers, free.user_data);
   } else {
     for (cl_uint i = 0; i < count; ++i) {
       queue.api->clSVMFree(queue.context->driver, pointers[i]);
@@ -37,8 +37,8 @@ void CL_CALLBACK FreeNow(cl_command_queue, cl_uint count, void** pointers, void*
 // Has the driver call FreeNow(); the ticket is the callback's once the driver has accepted.
 cl_int DriverFree(Queue& queue, SvmFreeCallback callback, void* user_data, cl_command_queue on, cl_uint pointer_count,
                   void** pointers, cl_uint count, const cl_event* events, cl_event* done) {
-  auto ticket = std::make_unique<FreeTicket>(FreeTicket{&queue, callback, user_data});
   queue.refs.fetch_add(1, std::memory_order_relaxed);  // the ticket's
+  auto ticket = IssueTicket(SvmFree{&queue, callback, user_data});
   const cl_int status =
       queue.api->clEnqueueSVMFree(on, pointer_count, pointers, &FreeNow, ticket.get(), count, events, done);
   if (status == CL_SUCCESS) {

@@ -1,11 +1,11 @@
 #include "shim/opencl/event.h"
 
-#include <memory>
 #include <utility>
 
 #include "generated/opencl/dispatch_table.h"
 #include "shim/opencl/pump.h"
 #include "shim/opencl/queue.h"
+#include "shim/opencl/ticket.h"
 
 namespace xpool::cl {
 namespace {
@@ -13,17 +13,17 @@ namespace {
 thread_local bool in_driver_callback = false;
 
 // One registration handed to the driver: brings our own handle to the program's callback.
-struct Ticket {
+struct Recipient {
   Event* event;  // referenced
   Event::Callback callback;
   void* user_data;
 };
 
 void CL_CALLBACK CallProgram(cl_event, cl_int status, void* data) {
-  const std::unique_ptr<Ticket> ticket(static_cast<Ticket*>(data));
+  const auto to = RedeemTicket<Recipient>(data);
   DriverCallbackScope scope;
-  ticket->callback(ToHandle(ticket->event), status, ticket->user_data);
-  UnrefInCallback(ticket->event);
+  to.callback(ToHandle(to.event), status, to.user_data);
+  UnrefInCallback(to.event);
 }
 
 }  // namespace
@@ -106,13 +106,13 @@ void Event::AwaitForwarded() {
 
 cl_int Event::AttachToDriver(const Registered& registered) {
   refs.fetch_add(1, std::memory_order_relaxed);  // the ticket's
-  auto ticket = std::make_unique<Ticket>(Ticket{this, registered.callback, registered.user_data});
+  auto ticket = IssueTicket(Recipient{this, registered.callback, registered.user_data});
   const cl_int status = api->clSetEventCallback(driver, registered.status, &CallProgram, ticket.get());
   if (status != CL_SUCCESS) {
     UnrefInCallback(this);
     return status;
   }
-  static_cast<void>(ticket.release());  // CallProgram deletes it
+  static_cast<void>(ticket.release());  // CallProgram redeems it
   return CL_SUCCESS;
 }
 

@@ -1,6 +1,7 @@
 #include "shim/opencl/map_staged.h"
 
 #include "shim/opencl/memory.h"
+#include "shim/opencl/ticket.h"
 
 namespace xpool::cl {
 namespace {
@@ -32,9 +33,7 @@ cl_int FillByCopy(const Queue& queue, const Mem& mem, const Staging& staging, cl
   return status;
 }
 
-void CL_CALLBACK DropStaging(cl_event, cl_int, void* staging) {
-  delete static_cast<std::shared_ptr<Staging>*>(staging);
-}
+void CL_CALLBACK DropStaging(cl_event, cl_int, void* staging) { RedeemTicket<std::shared_ptr<Staging>>(staging); }
 
 cl_int WriteBack(const Queue& queue, const Mem& mem, const Staging& staging, cl_uint count, const cl_event* events,
                  cl_event* done) {
@@ -69,9 +68,9 @@ cl_int WriteBackStaging(const Queue& queue, const Mem& mem, const std::shared_pt
   cl_event* const ended = done != nullptr ? done : &own;
   const cl_int status = WriteBack(queue, mem, *staging, count, events, ended);
   if (status != CL_SUCCESS) return status;
-  auto keep = std::make_unique<std::shared_ptr<Staging>>(staging);
+  auto keep = IssueTicket(staging);
   if (queue.api->clSetEventCallback(*ended, CL_COMPLETE, &DropStaging, keep.get()) == CL_SUCCESS) {
-    static_cast<void>(keep.release());  // DropStaging deletes it
+    static_cast<void>(keep.release());  // DropStaging redeems it
   } else {
     queue.api->clWaitForEvents(1, ended);  // a driver without event callbacks
   }

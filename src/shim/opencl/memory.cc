@@ -39,7 +39,7 @@ void Mem::ReadImageLayout() {
 
 Mem::~Mem() {
   if (!OfThisProcess(*this)) return;
-  const bool told_by_driver = fate == nullptr || fate->attached();
+  const bool told_by_driver = fate == nullptr || fate->LeaveToDriver();
   api->clReleaseMemObject(driver);  // may end |fate|
   if (!told_by_driver) fate->Finish();
 }

@@ -11,6 +11,12 @@ void MemFate::Attach(const DispatchTable& driver, cl_mem memory) {
   attached_ = driver.clSetMemObjectDestructorCallback(memory, &OnDriverFree, this) == CL_SUCCESS;
 }
 
+bool MemFate::LeaveToDriver() {
+  const bool attached = attached_;
+  hand_over_.Give();
+  return attached;
+}
+
 void MemFate::AddCallback(MemDestructorCallback callback, void* user_data) {
   MutexLock lock(&mutex_);
   callbacks_.emplace_back(callback, user_data);
@@ -29,7 +35,11 @@ void MemFate::Finish() {
   delete this;
 }
 
-void CL_CALLBACK MemFate::OnDriverFree(cl_mem, void* fate) { static_cast<MemFate*>(fate)->Finish(); }
+void CL_CALLBACK MemFate::OnDriverFree(cl_mem, void* data) {
+  auto* const fate = static_cast<MemFate*>(data);
+  fate->hand_over_.Take();
+  fate->Finish();
+}
 
 Reservation::Reservation(uint64_t bytes) {
   Session* const session = CurrentSession();

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "generated/opencl/dispatch_table.h"
+#include "shim/opencl/ticket.h"
 
 namespace xpool::cl {
 
@@ -20,7 +21,9 @@ class MemFate {
 
   // Asks |driver| to call back when it frees |memory|. When it cannot, the caller must Finish() after releasing it.
   void Attach(const DispatchTable& driver, cl_mem memory);
-  bool attached() const { return attached_; }
+
+  // The driver's object is about to be released. True when Finish() is then the driver's callback's to call.
+  bool LeaveToDriver();
 
   // |handle| is what the program's callbacks are given.
   void SetHandle(cl_mem handle) { handle_ = handle; }
@@ -37,6 +40,7 @@ class MemFate {
   const uint32_t fork_generation_;
   cl_mem handle_ = nullptr;
   bool attached_ = false;
+  HandOver hand_over_;  // of all this, when the driver's object is released
   Mutex mutex_;
   std::vector<std::pair<MemDestructorCallback, void*>> callbacks_ ABSL_GUARDED_BY(mutex_);
 };

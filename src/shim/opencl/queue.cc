@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "shim/opencl/pump.h"
+#include "shim/opencl/ticket.h"
 #include "slice/session.h"
 
 namespace xpool::cl {
@@ -201,22 +202,22 @@ void Queue::Complete(const Mark& mark) {
 void Queue::Refused(int64_t estimate_ns) { gate.Complete(1, estimate_ns, AnyReadyWaiting()); }
 
 void CL_CALLBACK Queue::OnObserved(cl_event, cl_int status, void* data) {
-  const std::unique_ptr<Observation> seen(static_cast<Observation*>(data));
+  const auto seen = RedeemTicket<Observation>(data);
   DriverCallbackScope scope;
-  if (seen->queue == nullptr) {
+  if (seen.queue == nullptr) {
     const bool more = AnyReadyWaiting();
-    seen->gate->Complete(static_cast<uint32_t>(seen->batch.end.commands), seen->batch.end.estimate_ns, more);
+    seen.gate->Complete(static_cast<uint32_t>(seen.batch.end.commands), seen.batch.end.estimate_ns, more);
     if (more) KickPump();
     return;
   }
-  Queue& queue = *seen->queue;
+  Queue& queue = *seen.queue;
   std::optional<int64_t> duration;
   {
     MutexLock lock(&queue.mutex_);
-    duration = queue.meter_.BatchCompleted(seen->batch, MonotonicNowNs());
+    duration = queue.meter_.BatchCompleted(seen.batch, MonotonicNowNs());
   }
-  if (duration.has_value() && seen->key != 0 && status == CL_COMPLETE) Durations().Record(seen->key, *duration);
-  queue.Complete(seen->batch.end);
+  if (duration.has_value() && seen.key != 0 && status == CL_COMPLETE) Durations().Record(seen.key, *duration);
+  queue.Complete(seen.batch.end);
   UnrefInCallback(&queue);
 }
 
@@ -230,10 +231,10 @@ void Queue::Observe(cl_event driver_event, const BatchEnd& batch, uint64_t key) 
 
 void Queue::ObserveBy(cl_event covering_event, const BatchEnd& batch, uint64_t key) {
   refs.fetch_add(1, std::memory_order_relaxed);  // the observation's
-  auto observation = std::make_unique<Observation>(Observation{this, &gate, batch, key});
   observed_ = batch.end;
-  if (api->clSetEventCallback(covering_event, CL_COMPLETE, &OnObserved, observation.get()) == CL_SUCCESS) {
-    static_cast<void>(observation.release());  // OnObserved deletes it
+  auto ticket = IssueTicket(Observation{this, &gate, batch, key});
+  if (api->clSetEventCallback(covering_event, CL_COMPLETE, &OnObserved, ticket.get()) == CL_SUCCESS) {
+    static_cast<void>(ticket.release());  // OnObserved redeems it
     api->clFlush(driver);
   } else {  // a driver without event callbacks: nothing better than to take it for done
     refs.fetch_sub(1, std::memory_order_acq_rel);
@@ -263,9 +264,9 @@ void Queue::LeaveCompletionBehind() {
   const Mark rest = tracker_.CompleteThrough(tracker_.Last());
   if (rest.commands == 0) return;
   const cl_event marker = PutMarker();
-  auto observation = std::make_unique<Observation>(Observation{nullptr, &gate, {{}, rest, 0, 0, true}, 0});
-  if (marker != nullptr && api->clSetEventCallback(marker, CL_COMPLETE, &OnObserved, observation.get()) == CL_SUCCESS) {
-    static_cast<void>(observation.release());
+  auto ticket = IssueTicket(Observation{nullptr, &gate, {{}, rest, 0, 0, true}, 0});
+  if (marker != nullptr && api->clSetEventCallback(marker, CL_COMPLETE, &OnObserved, ticket.get()) == CL_SUCCESS) {
+    static_cast<void>(ticket.release());
     api->clFlush(driver);
   } else {
     gate.Complete(static_cast<uint32_t>(rest.commands), rest.estimate_ns, AnyReadyWaiting());
