@@ -278,7 +278,7 @@ std::vector<SessionView> Agent::ListSessions() {
       view.memory_used_bytes = std::min(page.memory_used_bytes.load(std::memory_order_relaxed),
                                         ledger_.held_bytes(session.record.slice, id));
       const bool overdue = session.link->overdue.load(std::memory_order_relaxed) && lease == LeaseState::kRevoke;
-      if (view.state == "running" && overdue) view.state = "hung";
+      if (view.state == "running" && overdue) view.state = "overrunning";
     }
     views.push_back(std::move(view));
   }

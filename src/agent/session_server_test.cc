@@ -163,6 +163,18 @@ class SessionServerTest : public testing::Test {
     return CountEvents(kind) >= count;
   }
 
+  // Waits until a session is listed in |state|.
+  bool AwaitState(SessionId id, const std::string& state) {
+    const int64_t deadline_ns = MonotonicNowNs() + int64_t{kPatienceMs} * kNsPerMs;
+    while (MonotonicNowNs() < deadline_ns) {
+      for (const SessionView& view : agent_->ListSessions()) {
+        if (view.session.id == id && view.state == state) return true;
+      }
+      usleep(10'000);
+    }
+    return false;
+  }
+
   // A process attached to |slice| that never reattaches.
   pid_t StartDeafClient(const std::string& slice) {
     int ready[2];
@@ -323,6 +335,22 @@ TEST_F(SessionServerTest, KilledHolderFreesTheXpuAndItsMemory) {
   EXPECT_EQ(agent_->GetSlice("a")->sessions, 0u);
   close(ready[0]);
   close(ready[1]);
+}
+
+TEST_F(SessionServerTest, HolderThatDoesNotDrainIsShownAsOverrunning) {
+  Create("a");
+  Create("b");
+  Client a = Attach(HelloTo("a"));
+  a.page->wants = 1;
+  a.RingAgent();
+  ASSERT_TRUE(a.AwaitLease(LeaseState::kBusy));
+  EXPECT_EQ(agent_->ListSessions()[0].state, "running");
+  Client b = Attach(HelloTo("b"));
+  b.page->wants = 1;
+  b.RingAgent();
+  ASSERT_TRUE(a.AwaitLease(LeaseState::kRevoke));
+  EXPECT_TRUE(AwaitState(a.welcome.session_id, "overrunning"));
+  EXPECT_TRUE(AwaitState(b.welcome.session_id, "running"));
 }
 
 TEST_F(SessionServerTest, ClientWithAFullBlockingDoorbellHoldsNobodyUp) {

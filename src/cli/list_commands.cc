@@ -145,8 +145,9 @@ void AddLists(Commands& commands) {
       commands.Add(commands.root, "ps", "list the processes that are attached to slices",
                    {.synopsis = "xpool ps [-o wide|json|name]",
                     .description = "LEASE is none, busy (it may run), idle (its queue is empty) or revoke (its lease\n"
-                                   "ended, work drains). STATE is running, stopped, hung or recovering.",
-                    .examples = "xpool ps\nxpool ps --json | jq '.sessions[] | select(.state==\"hung\")'",
+                                   "ended, work drains). STATE is running, stopped, overrunning (its lease ended\n"
+                                   "over a second ago, its command still runs) or recovering.",
+                    .examples = "xpool ps\nxpool ps --json | jq '.sessions[] | select(.state==\"overrunning\")'",
                     .see_also = "xpool help top"});
   commands.AddFormats(ps);
   commands.OnCall(ps, [&context = commands.context] { return Ps(context); });
