@@ -6,7 +6,8 @@
 namespace xpool {
 namespace {
 
-constexpr int kMaxCasTries = 64;  // the agent changes the word a few times a quantum; more is scribbling
+constexpr int64_t kRetryNs = kNsPerMs;  // from a refusal to the second try, with room for a preemption
+constexpr int kMaxCasTries = 64;        // the agent changes the word a few times a quantum; more is scribbling
 
 bool Exchange(ControlPage& page, LeaseWord from, LeaseWord to) {
   return page.lease.compare_exchange_strong(from.bits, to.bits, std::memory_order_seq_cst);
@@ -86,6 +87,23 @@ LeaseGate::Verdict LeaseGate::AdmitSlow(int64_t charge_ns) {
   return verdict;
 }
 
+int64_t LeaseGate::BoundNs(const ControlPage& page, LeaseWord word, int64_t now_ns) {
+  if (!word.tracked()) return QuantumNs(page);
+  const int64_t until_ns = std::max<int64_t>(0, page.lease_until_ns.load(std::memory_order_relaxed));
+  const int64_t left_ns = until_ns - now_ns;
+  // However small the bound, one command may go as long as the lease lasts.
+  return left_ns <= 0 ? 0 : std::clamp<int64_t>(page.inflight_bound_ns.load(std::memory_order_relaxed), 1, left_ns);
+}
+
+bool LeaseGate::HasRoom(const ControlPage& page) const {
+  const LeaseWord word = Load(page);
+  if (word.state() == LeaseState::kIdle) return true;
+  if (word.state() != LeaseState::kBusy) return false;  // the next grant rings
+  const Inflight inflight{inflight_.load(std::memory_order_seq_cst)};
+  const int64_t bound_ns = BoundNs(page, word, word.tracked() ? clock_->NowNs() : 0);
+  return bound_ns > 0 && (inflight.commands() == 0 || inflight.ns() < bound_ns);
+}
+
 // The command is counted as in flight already.
 LeaseGate::Verdict LeaseGate::AdmitLocked(ControlPage& page, int64_t charge_ns, Effects& effects) {
   const int64_t now_ns = clock_->NowNs();
@@ -93,11 +111,8 @@ LeaseGate::Verdict LeaseGate::AdmitLocked(ControlPage& page, int64_t charge_ns, 
   const LeaseWord word = ResumeLocked(page);
   const Inflight before = Inflight{inflight_.load(std::memory_order_seq_cst)}.Less(1, charge_ns);
   const bool tracked = word.tracked();
-  const int64_t until_ns = std::max<int64_t>(0, page.lease_until_ns.load(std::memory_order_relaxed));
-  const int64_t left_ns = tracked ? until_ns - now_ns : QuantumNs(page);
-  const bool holds = word.state() == LeaseState::kBusy && left_ns > 0;
-  const int64_t bound_ns =
-      tracked ? std::min(left_ns, page.inflight_bound_ns.load(std::memory_order_relaxed)) : left_ns;
+  const int64_t bound_ns = BoundNs(page, word, now_ns);
+  const bool holds = word.state() == LeaseState::kBusy && bound_ns > 0;
 
   if (holds && (before.commands() == 0 || before.ns() < bound_ns)) {
     waits_for_lease_ = false;
@@ -142,7 +157,10 @@ void LeaseGate::PublishGapLocked(ControlPage& page) {
 
 // Asks for a lease. REQUIRES: the word is NONE.
 void LeaseGate::WantLocked(ControlPage& page, Effects& effects) {
-  if (!waits_for_lease_) page.lease_waits.fetch_add(1, std::memory_order_relaxed);
+  if (!waits_for_lease_) {
+    page.lease_waits.fetch_add(1, std::memory_order_relaxed);
+    asked_ns_ = clock_->NowNs();
+  }
   waits_for_lease_ = true;
   if (page.wants.exchange(1, std::memory_order_seq_cst) == 0) effects.ring_agent = true;
 }
@@ -159,7 +177,9 @@ void LeaseGate::SettleLocked(ControlPage& page, int64_t now_ns, bool more_ready,
     if (word.state() == LeaseState::kBusy) {
       if (!word.tracked()) return;
       if (now_ns < page.lease_until_ns.load(std::memory_order_relaxed)) {
-        if (more_ready || GoIdleLocked(page, word, now_ns, effects)) return;
+        // Whoever was refused just now is about to try again, and this may well be the lease it asked for.
+        const bool retry_comes = waits_for_lease_ && now_ns - asked_ns_ < kRetryNs;
+        if (more_ready || retry_comes || GoIdleLocked(page, word, now_ns, effects)) return;
         continue;
       }
     }
@@ -186,13 +206,14 @@ bool LeaseGate::GiveBackLocked(ControlPage& page, LeaseWord word, int64_t now_ns
   return true;
 }
 
-void LeaseGate::Complete(uint32_t commands, int64_t estimate_ns, bool more_ready) {
+bool LeaseGate::Complete(uint32_t commands, int64_t estimate_ns, bool more_ready) {
   const Inflight left = Subtract(commands, estimate_ns);
   if (waits_for_room_.load(std::memory_order_relaxed)) waits_for_room_.store(false, std::memory_order_relaxed);
   ControlPage* const page = page_.load(std::memory_order_acquire);
-  if (page == nullptr) return;
+  if (page == nullptr) return more_ready;
   page->commands.fetch_add(commands, std::memory_order_relaxed);
   if (left.commands() == 0 && !IsAlone(Load(*page))) Settle(more_ready);
+  return more_ready && HasRoom(*page);
 }
 
 void LeaseGate::Settle(bool more_ready) {

@@ -65,8 +65,9 @@ class LeaseGate {
 
   // |commands| admitted commands with |estimate_ns| in sum are known complete (or failed to be forwarded). When nothing
   // is in flight any more and the lease is tracked, goes IDLE, or gives the lease back when it has ended. |more_ready|:
-  // ready commands wait in a software queue (the caller will Admit() again at once).
-  void Complete(uint32_t commands, int64_t estimate_ns, bool more_ready);
+  // ready commands wait in a software queue. Returns whether one of them would be admitted now, so that the caller must
+  // pump: while there is no room, waking the pump at every completion would take the cores from the work.
+  bool Complete(uint32_t commands, int64_t estimate_ns, bool more_ready);
 
   // True when completions of untracked commands must be found out now: a partner has arrived, or a command waits for
   // room in flight. The pump asks after each doorbell.
@@ -115,6 +116,9 @@ class LeaseGate {
   }
 
   Inflight Subtract(uint32_t commands, int64_t ns);
+  // What a holder by |word| may have in flight at |now_ns|; 0: its lease has ended.
+  static int64_t BoundNs(const ControlPage& page, LeaseWord word, int64_t now_ns);
+  bool HasRoom(const ControlPage& page) const;
   Verdict AdmitSlow(int64_t charge_ns);
   Verdict AdmitLocked(ControlPage& page, int64_t charge_ns, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   LeaseWord ResumeLocked(ControlPage& page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -137,6 +141,7 @@ class LeaseGate {
   std::atomic<bool> waits_for_room_{false};  // a lone holder's command was refused since the last completion
   Mutex mutex_;                              // serialises the word's transitions by this client
   bool waits_for_lease_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t asked_ns_ ABSL_GUARDED_BY(mutex_) = 0;        // when it began to
   int64_t idle_since_ns_ ABSL_GUARDED_BY(mutex_) = -1;  // when it last ran dry; -1: it has work
   int64_t gap_ns_ ABSL_GUARDED_BY(mutex_) = -1;         // EWMA; -1: no gap seen yet
 };

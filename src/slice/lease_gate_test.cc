@@ -137,6 +137,37 @@ TEST_F(LeaseGateTest, WaitingForRoomAsksTheWatcherToObserveOnce) {
   EXPECT_FALSE(gate.MustTrack());
 }
 
+TEST_F(LeaseGateTest, LeaseThatComesBetweenRefusalAndRetryIsKept) {
+  Attach();
+  EXPECT_EQ(gate.Admit(1000), Verdict::kWait);
+  agent.Grant(/*tracked=*/true, clock.NowNs() + kQuantumNs);
+  gate.Settle(/*more_ready=*/false);  // the watcher looks before the command is in a software queue
+  EXPECT_EQ(agent.state(), LeaseState::kBusy);
+  EXPECT_EQ(gate.Admit(1000), Verdict::kForwardTracked);
+}
+
+TEST_F(LeaseGateTest, LeaseThatNobodyComesForGoesIdle) {
+  Attach();
+  EXPECT_EQ(gate.Admit(1000), Verdict::kWait);
+  clock.Advance(2 * kNsPerMs);
+  agent.Grant(/*tracked=*/true, clock.NowNs() + kQuantumNs);
+  gate.Settle(/*more_ready=*/false);
+  EXPECT_EQ(agent.state(), LeaseState::kIdle);
+}
+
+TEST_F(LeaseGateTest, PumpIsWantedOnlyWhileThereIsRoom) {
+  Attach();
+  agent.Grant(/*tracked=*/true, clock.NowNs() + kQuantumNs);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(gate.Admit(2 * kNsPerMs), Verdict::kForwardTracked);
+  ASSERT_EQ(gate.Admit(2 * kNsPerMs), Verdict::kWait);
+  clock.Advance(2 * kNsPerMs);
+  EXPECT_FALSE(gate.Complete(1, 2 * kNsPerMs, true)) << "4 ms in flight, 3 ms of lease left";
+  EXPECT_FALSE(gate.Complete(1, 2 * kNsPerMs, false)) << "nothing waits";
+  EXPECT_TRUE(gate.Complete(1, 2 * kNsPerMs, true));
+  agent.TakeOrRevoke();
+  EXPECT_FALSE(gate.Complete(0, 0, true)) << "the next grant rings";
+}
+
 TEST_F(LeaseGateTest, LoneHolderReportsNothingWhenItRunsDry) {
   Attach();
   agent.Grant(false);

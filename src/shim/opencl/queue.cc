@@ -193,9 +193,7 @@ bool Queue::SetReadyWaiting(bool waiting) {
 void Queue::Complete(const Mark& mark) {
   const Mark news = tracker_.CompleteThrough(mark);
   if (news.commands == 0) return;
-  const bool more = AnyReadyWaiting();
-  gate.Complete(static_cast<uint32_t>(news.commands), news.estimate_ns, more);
-  if (more) KickPump();
+  if (gate.Complete(static_cast<uint32_t>(news.commands), news.estimate_ns, AnyReadyWaiting())) KickPump();
 }
 
 // The driver refused a command that the gate had admitted.
@@ -205,9 +203,8 @@ void CL_CALLBACK Queue::OnObserved(cl_event, cl_int status, void* data) {
   const auto seen = RedeemTicket<Observation>(data);
   DriverCallbackScope scope;
   if (seen.queue == nullptr) {
-    const bool more = AnyReadyWaiting();
-    seen.gate->Complete(static_cast<uint32_t>(seen.batch.end.commands), seen.batch.end.estimate_ns, more);
-    if (more) KickPump();
+    const auto commands = static_cast<uint32_t>(seen.batch.end.commands);
+    if (seen.gate->Complete(commands, seen.batch.end.estimate_ns, AnyReadyWaiting())) KickPump();
     return;
   }
   Queue& queue = *seen.queue;
