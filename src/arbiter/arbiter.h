@@ -7,17 +7,18 @@
 //   more waits)
 //
 // Policy:
-//   Classes are strict. A waiter of a higher class ends the leases of lower ones at once; while a higher class is
-//   present, lower holders are tracked and keep little in flight.
+//   Classes are strict. A waiter of a higher class ends the leases of lower ones and starts at once, beside what they
+//   still have in flight; while a higher class is present, lower holders are tracked and keep little in flight.
 //   Inside a class, weighted fair virtual time by guarantee, charged only while somebody else of the class waits. Every
 //   lease is a quantum long; weights decide how often one comes, and a holder that is again first at its end is
 //   prolonged before it drains. An overrun is charged in full, so it is debt. No guarantee means kNoGuaranteeWeight.
 //   A token bucket for each client with limit < 100 %, charged for all the time it holds, also alone.
 //   An idle holder keeps its lease while nobody waits (unless it has a limit: idling would spend it), else for a grace
 //   of twice its own usual gap, charged to it; none when its gaps are longer than max_grace_ns.
-//   Co-run: waiters of the holders' class join them while the occupancies sum to 1 at most; contended time is then
-//   charged in proportion to occupancy. A waiter that does not fit gets its turn when the present leases end: who joins
-//   past it neither outlasts them nor is charged, since it fills what would be left over.
+//   Co-run: waiters of the holders' class join them while the occupancies sum to 1 at most, or while none of them is
+//   large and each still runs at its guarantee or faster; contended time is then charged in proportion to occupancy. A
+//   waiter that may not join gets its turn when the present leases end: who joins past it must fit, and neither
+//   outlasts them nor is charged, since it fills what would be left over.
 //
 // Not thread-safe.
 #pragma once

@@ -38,11 +38,11 @@ struct Arbiter::Impl {
   void End(Client& client, std::vector<Action>& actions);
   bool MayContinue(const Client& client) const;
   bool EndsOvercommitment(const Client& client) const;
-  bool Fits(const Client& client) const;
+  bool MayJoin(const Client& client) const;  // run beside the holders of its class
 
   bool OthersWait(const Client& client) const;        // anybody, also throttled
   bool OthersEligible(const Client& client) const;    // anybody who could run now
-  bool HigherEligible(const Client& client) const;    // of a higher class
+  bool HigherRuns(const Client& client) const;        // a higher class has a lease, or could have one now
   const Client* BestWaiter(int cls) const;            // least virtual time first
   double HeldOccupancy() const;                       // sum over all holders
   double ChargedOccupancy() const;                    // the same without guests; contended time is split in it

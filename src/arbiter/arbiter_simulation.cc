@@ -4,6 +4,7 @@
 #include <cmath>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <queue>
 #include <random>
 
@@ -32,6 +33,8 @@ struct Program {
   std::deque<Command> ready;
   std::deque<Command> in_flight;
   int64_t inflight_ns = 0;
+  double front_left_ns = 0;  // of the oldest in flight, at full speed
+  uint64_t done_event = 0;   // the one that will find it complete; others are stale
   int64_t burst_left_ns = 0;
   int missing = 0;  // commands not outstanding because the program thinks
   int64_t last_progress_ns = 0;
@@ -66,7 +69,10 @@ class Machine {
   SimulationResult Run();
 
  private:
-  void Post(int64_t at_ns, EventKind kind, size_t program) { events_.push({at_ns, order_++, kind, program}); }
+  uint64_t Post(int64_t at_ns, EventKind kind, size_t program) {
+    events_.push({at_ns, order_, kind, program});
+    return order_++;
+  }
   void RingAgent() { Post(now_ns_ + spec_.doorbell_ns, EventKind::kAgent, 0); }
   void Handle(const Event& event);
 
@@ -75,6 +81,12 @@ class Machine {
   void StartBurst(size_t i);
   void Enqueue(size_t i);
   void KernelDone(size_t i);
+
+  // The XPU.
+  void Progress();
+  void ShareOut();
+  void StartFront(Program& program);
+  void PostDone(Program& program);
 
   // Its shim.
   void Pump(size_t i);
@@ -86,6 +98,8 @@ class Machine {
   void RunAgent();
   bool ReadWords();
   bool CarryOut(const Action& action);
+  static int ClassOf(const Program& program) { return static_cast<int>(program.spec.terms.priority); }
+  void CheckLeases();
   void Check();
   void Broken(std::string what);
 
@@ -96,6 +110,8 @@ class Machine {
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   uint64_t order_ = 0;
   int64_t now_ns_ = 0;
+  int64_t progressed_ns_ = 0;
+  double speed_ = 1;  // of everything in flight
   int64_t agent_timer_ns_ = -1;
   int64_t unused_since_ns_ = -1;
   SimulationResult result_;
@@ -145,7 +161,7 @@ void Machine::KernelDone(size_t i) {
     result_.busy_ns += done.length_ns;
   }
   p.last_progress_ns = now_ns_;
-  if (!p.in_flight.empty()) Post(now_ns_ + p.in_flight.front().length_ns, EventKind::kKernelDone, i);
+  if (!p.in_flight.empty()) StartFront(p);
   Post(now_ns_ + p.spec.host_gap_ns, EventKind::kEnqueue, i);
   // A program that enqueues at once does so before its shim would find the queue dry.
   if (p.spec.host_gap_ns > 0 || p.spec.mean_burst_ns > 0) Pump(i);
@@ -165,10 +181,40 @@ bool Machine::Admit(Program& p) {
 
 void Machine::Forward(size_t i) {
   Program& p = programs_[i];
-  if (p.in_flight.empty()) Post(now_ns_ + p.ready.front().length_ns, EventKind::kKernelDone, i);
+  const bool starts = p.in_flight.empty();
   p.inflight_ns += p.ready.front().length_ns;
   p.in_flight.push_back(p.ready.front());
   p.ready.pop_front();
+  if (starts) StartFront(p);
+}
+
+void Machine::StartFront(Program& p) {
+  p.front_left_ns = static_cast<double>(p.in_flight.front().length_ns);
+  PostDone(p);
+}
+
+void Machine::PostDone(Program& p) {
+  const auto left_ns = static_cast<int64_t>(std::ceil(p.front_left_ns / speed_ - 1e-6));
+  p.done_event = Post(now_ns_ + std::max<int64_t>(0, left_ns), EventKind::kKernelDone, &p - programs_.data());
+}
+
+// What is in flight gets on until now.
+void Machine::Progress() {
+  const double done_ns = static_cast<double>(now_ns_ - progressed_ns_) * speed_;
+  for (Program& p : programs_) p.front_left_ns -= p.in_flight.empty() ? 0 : done_ns;
+  progressed_ns_ = now_ns_;
+}
+
+// Where more is in flight than the XPU holds, all of it slows down alike.
+void Machine::ShareOut() {
+  double occupied = 0;
+  for (const Program& p : programs_) occupied += p.in_flight.empty() ? 0 : p.spec.occupancy;
+  const double speed = 1 / std::max(1.0, occupied);
+  if (std::abs(speed - speed_) < 1e-9) return;
+  speed_ = speed;
+  for (Program& p : programs_) {
+    if (!p.in_flight.empty()) PostDone(p);
+  }
 }
 
 void Machine::Pump(size_t i) {
@@ -257,19 +303,39 @@ void Machine::RunAgent() {
   Post(*deadline_ns, EventKind::kAgent, 0);
 }
 
+// Whether those of the highest class that holds may do so at once, and all others have been told to stop.
+void Machine::CheckLeases() {
+  int top = std::numeric_limits<int>::max();
+  for (const Program& p : programs_) top = p.word == Word::kNone ? top : std::min(top, ClassOf(p));
+  double leased = 0, guarantee = 0;
+  int holders = 0;
+  bool small = true;
+  for (const Program& p : programs_) {
+    if (p.word == Word::kNone) {
+      if (!p.in_flight.empty()) Broken("work without a lease is in flight");
+      continue;
+    }
+    if (ClassOf(p) > top) {
+      if (p.word != Word::kRevoke) Broken("a lower class goes on beside a higher one");
+      continue;
+    }
+    leased += p.spec.occupancy;
+    guarantee = std::max(guarantee, p.spec.terms.guarantee.fraction());
+    small = small && p.spec.occupancy <= 0.75 && p.spec.terms.limit == Share::Full();
+    ++holders;
+  }
+  const bool together = leased <= 1 + 1e-9 || (small && leased <= 1.5 + 1e-9 && guarantee * leased <= 1 + 1e-9);
+  if (holders > 1 && !together) Broken(absl::StrCat("leases for ", leased, " XPUs"));
+}
+
 void Machine::Check() {
-  double occupied = 0;
-  double leased = 0;
+  CheckLeases();
   int holders = 0;
   bool somebody_waits = false;
   for (const Program& p : programs_) {
-    occupied += p.in_flight.empty() ? 0 : p.spec.occupancy;
-    leased += p.word == Word::kNone ? 0 : p.spec.occupancy;
     holders += p.word == Word::kNone ? 0 : 1;
     somebody_waits |= p.wants && p.spec.terms.limit == Share::Full();
   }
-  if (occupied > 1 + 1e-9) Broken(absl::StrCat("work for ", occupied, " XPUs is in flight"));
-  if (holders > 1 && leased > 1 + 1e-9) Broken(absl::StrCat("leases for ", leased, " XPUs"));
   if (holders > 0 || !somebody_waits) {
     unused_since_ns_ = -1;
   } else if (unused_since_ns_ < 0) {
@@ -286,7 +352,8 @@ void Machine::Handle(const Event& event) {
     case EventKind::kWatcher:
       return Pump(event.program);
     case EventKind::kKernelDone:
-      return KernelDone(event.program);
+      if (event.order == programs_[event.program].done_event) KernelDone(event.program);
+      return;
     case EventKind::kEnqueue:
       return Enqueue(event.program);
     case EventKind::kThought:
@@ -303,7 +370,9 @@ SimulationResult Machine::Run() {
     const Event event = events_.top();
     events_.pop();
     now_ns_ = event.at_ns;
+    Progress();
     Handle(event);
+    ShareOut();
     Check();
   }
   for (size_t i = 0; i < programs_.size(); ++i) {

@@ -3,9 +3,10 @@
 // length. Virtual time, deterministic for a seed.
 //
 // Modelled: kernel lengths with jitter, queue depth, host gaps between a completion and the next enqueue, bursts of
-// work and think time, the delay of a doorbell in both directions, admission by start time, draining after a revoke.
-// Checked all along (a breach is reported in SimulationResult::violation): what is in flight never needs more than the
-// whole XPU, leases never overlap unless they fit, nobody waits while the XPU has nothing to do.
+// work and think time, the delay of a doorbell in both directions, admission by start time, draining after a revoke,
+// and the slowing down of kernels that together need more than the whole XPU. Checked all along (a breach is reported
+// in SimulationResult::violation): nothing is in flight without a lease, leases never overlap unless they may, a lower
+// class has been told to stop, nobody waits while the XPU has nothing to do.
 #pragma once
 
 #include <cstdint>

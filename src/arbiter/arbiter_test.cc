@@ -103,20 +103,47 @@ TEST_F(ArbiterTest, HolderThatIsStillFirstIsProlongedBeforeItsLeaseEnds) {
   EXPECT_EQ(update[0].until_ns, grant[0].until_ns + options_.quantum_ns);
 }
 
-TEST_F(ArbiterTest, HigherClassEndsALowerLeaseAtOnceAndRunsWhenItHasDrained) {
+TEST_F(ArbiterTest, HigherClassEndsALowerLeaseAndStartsBesideWhatItDrains) {
   Add(1, Of(50, 100, Priority::kLow));
   Add(2, Of(10, 100, Priority::kHigh));
   Want(1);
   Decide();
   now_ += kMs;
   Want(2);
-  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kRevoke, 1)));
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kRevoke, 1), Is(ActionKind::kGrant, 2)));
   now_ += kMs;
   EXPECT_THAT(Decide(), IsEmpty());
   Return(1);
   Want(1);
-  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kGrant, 2)));
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kUpdate, 2)));
   EXPECT_THAT(At(now_ + 20 * kMs), testing::Not(testing::Contains(Is(ActionKind::kRevoke, 2))));
+}
+
+TEST_F(ArbiterTest, LowerHolderThatWasFasterThanTheTakeMustStopBesideAHigherOne) {
+  Add(1, Of(50, 100, Priority::kLow));
+  Add(2, Of(10, 100, Priority::kHigh));
+  Want(1);
+  Decide();
+  Idle(1);
+  Want(2);
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kTake, 1), Is(ActionKind::kGrant, 2)));
+  Busy(1);
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kRevoke, 1)));
+}
+
+TEST_F(ArbiterTest, LowerClassWaitsUntilTheHigherHasDrained) {
+  Add(1, Of(50, 100, Priority::kLow));
+  Add(2, Of(10, 50, Priority::kHigh));
+  Want(2);
+  Want(1);
+  Decide();
+  while (arbiter_.NextDeadline().has_value() && now_ < 1100 * kMs) {
+    const auto actions = At(*arbiter_.NextDeadline());
+    EXPECT_THAT(actions, testing::Not(testing::Contains(Is(ActionKind::kGrant, 1))));
+    if (actions.size() == 1 && actions[0].kind == ActionKind::kRevoke) break;
+  }
+  Return(2);
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kGrant, 1)));
 }
 
 TEST_F(ArbiterTest, LowerHolderKeepsLittleInFlightWhileAHigherClassIsPresent) {
@@ -255,7 +282,7 @@ TEST_F(ArbiterTest, HotResizeOfThePriorityPreempts) {
   Want(2);
   Decide();
   arbiter_.SetTerms(2, Of(50, 100, Priority::kHigh), now_);
-  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kRevoke, 1)));
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kRevoke, 1), Is(ActionKind::kGrant, 2)));
 }
 
 TEST_F(ArbiterTest, LongKernelIsDebtThatIsPaidBeforeTheNextLease) {
@@ -411,7 +438,32 @@ TEST_F(CoRunTest, WaitersThatFitJoinAndNobodyIsTracked) {
 
 TEST_F(CoRunTest, WaiterThatDoesNotFitWaits) {
   Add(1, 0.5);
-  Add(2, 0.6);
+  Add(2, 0.8);
+  Want(1);
+  Want(2);
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kGrant, 1)));
+}
+
+TEST_F(CoRunTest, SmallOnesRunTogetherWhileEachIsNoSlowerThanItsGuarantee) {
+  Add(1, 0.6, 50);
+  Add(2, 0.65, 50);
+  Want(1);
+  Want(2);
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kGrant, 1), Is(ActionKind::kGrant, 2)));
+}
+
+TEST_F(CoRunTest, NobodyIsSlowedDownBelowItsGuarantee) {
+  Add(1, 0.6, 85);  // beside the other it would run at 80 %
+  Add(2, 0.65, 15);
+  Want(1);
+  Want(2);
+  EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kGrant, 1)));
+}
+
+TEST_F(CoRunTest, LimitedClientIsNotSlowedDown) {
+  arbiter_.Add(1, Of(30, 50), now_);
+  arbiter_.SetOccupancy(1, 0.6);
+  Add(2, 0.65);
   Want(1);
   Want(2);
   EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kGrant, 1)));

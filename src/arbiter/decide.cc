@@ -12,6 +12,36 @@ namespace {
 constexpr double kFull = 1 + 1e-9;
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
+// Holders whose occupancies sum to more than 1 slow each other down to 1 / sum of their speed. Up to this sum that
+// still does more work than taking turns, with some room for measuring occupancy too low.
+constexpr double kMostTogether = 1.5;
+// Who fills more than this runs alone or beside what fits: beside another of its size the two would gain little, and
+// their shares would be whatever the driver makes of them.
+constexpr double kSmall = 0.75;
+
+// Clients that would hold leases at once.
+class Company {
+ public:
+  void Add(const Client& client) {
+    ++members_;
+    occupancy_ += client.occupancy;
+    guarantee_ = std::max(guarantee_, client.terms.guarantee.fraction());
+    small_ = small_ && client.occupancy <= kSmall && !client.bucket.limited();
+  }
+  // They fit, or each still runs at no less than its guarantee. (Being charged in proportion to occupancy, each then
+  // does at least the work it is charged for.) A limited client must fit: it pays for all the time it holds.
+  bool MayRun() const {
+    if (members_ <= 1 || occupancy_ <= kFull) return true;
+    return small_ && occupancy_ <= kMostTogether && guarantee_ * occupancy_ <= kFull;
+  }
+
+ private:
+  int members_ = 0;
+  double occupancy_ = 0;
+  double guarantee_ = 0;
+  bool small_ = true;
+};
+
 bool GoesBefore(const Client& a, const Client& b) {
   if (a.vtime != b.vtime) return a.vtime < b.vtime;
   return a.want_ns < b.want_ns;
@@ -27,9 +57,9 @@ bool Arbiter::Impl::OthersEligible(const Client& client) const {
   return std::any_of(clients.begin(), clients.end(), [&](const Client* c) { return c != &client && c->eligible(); });
 }
 
-bool Arbiter::Impl::HigherEligible(const Client& client) const {
+bool Arbiter::Impl::HigherRuns(const Client& client) const {
   return std::any_of(clients.begin(), clients.end(),
-                     [&](const Client* c) { return c->cls() < client.cls() && c->eligible(); });
+                     [&](const Client* c) { return c->cls() < client.cls() && (c->eligible() || c->running()); });
 }
 
 const Client* Arbiter::Impl::BestWaiter(int cls) const {
@@ -52,7 +82,14 @@ double Arbiter::Impl::ChargedOccupancy() const {
   return std::max(sum, 1e-6);
 }
 
-bool Arbiter::Impl::Fits(const Client& client) const { return HeldOccupancy() + client.occupancy <= kFull; }
+bool Arbiter::Impl::MayJoin(const Client& client) const {
+  Company company;
+  company.Add(client);
+  for (const Client* c : clients) {
+    if (c->holding() && c->cls() == client.cls()) company.Add(*c);
+  }
+  return company.MayRun();
+}
 
 int64_t Arbiter::Impl::LeaseStepNs(const Client& client) const {
   const bool alone = !OthersWait(client) && !client.bucket.limited();
@@ -84,7 +121,7 @@ bool Arbiter::Impl::MayContinue(const Client& client) const {
   const int64_t remaining_ns = std::max<int64_t>(0, client.lease.until_ns - now_ns);
   if (!client.bucket.AllowsRenewal(remaining_ns)) return false;
   const Client* rival = BestWaiter(client.cls());
-  if (rival == nullptr || Fits(*rival)) return true;
+  if (rival == nullptr || MayJoin(*rival)) return true;
   const double part = client.guest ? 0 : client.occupancy / ChargedOccupancy();
   return client.vtime + static_cast<double>(remaining_ns) * part / client.weight < rival->vtime;
 }
@@ -92,13 +129,13 @@ bool Arbiter::Impl::MayContinue(const Client& client) const {
 // Holders of before a restart, or ones whose occupancy has grown, may no longer fit together: the one that is furthest
 // ahead leaves.
 bool Arbiter::Impl::EndsOvercommitment(const Client& client) const {
-  double running = 0;
+  Company company;
   for (const Client* c : clients) {
     if (!c->running()) continue;
-    running += c->occupancy;
+    company.Add(*c);
     if (c != &client && GoesBefore(client, *c)) return false;
   }
-  return running > kFull && running > client.occupancy;
+  return !company.MayRun();
 }
 
 void Arbiter::Impl::RefreshThrottles() {
@@ -119,7 +156,7 @@ void Arbiter::Impl::End(Client& client, std::vector<Action>& actions) {
 void Arbiter::Impl::EndOrRenew(Client& client, std::vector<Action>& actions) {
   const bool idle = client.state == ClientState::kIdle;
   const bool idle_counts = client.bucket.limited() || OthersEligible(client);
-  if (HigherEligible(client) || EndsOvercommitment(client) || (idle && idle_counts && now_ns >= TakeAtNs(client))) {
+  if (HigherRuns(client) || EndsOvercommitment(client) || (idle && idle_counts && now_ns >= TakeAtNs(client))) {
     End(client, actions);
     return;
   }
@@ -158,12 +195,15 @@ void Arbiter::Impl::GrantLeases() {
   for (const Client* c : clients) cls = c->eligible() ? std::min(cls, c->cls()) : cls;
   std::vector<Client*> waiters;
   for (Client* c : clients) {
-    if (c->holding() && c->cls() != cls) return;  // classes do not co-run, and a lower one drains first
+    // A lower class has been told to stop and drains; waiting for that would put its kernels before us all the same.
+    const bool in_the_way = c->cls() < cls ? c->holding() : c->cls() > cls && c->running();
+    if (in_the_way) return;
     if (c->eligible() && c->cls() == cls) waiters.push_back(c);
   }
   std::stable_sort(waiters.begin(), waiters.end(), [](const Client* a, const Client* b) { return GoesBefore(*a, *b); });
   size_t granted = 0;
-  while (granted < waiters.size() && Fits(*waiters[granted])) Start(*waiters[granted++], now_ns + options.quantum_ns);
+  while (granted < waiters.size() && MayJoin(*waiters[granted]))
+    Start(*waiters[granted++], now_ns + options.quantum_ns);
   waiters.erase(waiters.begin(), waiters.begin() + static_cast<std::ptrdiff_t>(granted));
   if (!waiters.empty()) JoinBlocked(waiters);
 }
