@@ -42,6 +42,8 @@ def run(bench):
     seconds = bench.seconds(10, 1.5)
     sets = SETS[1:2] + SETS[3:] if bench.quick else SETS
     charged_errors, work_errors = [], {8: [], 1: []}
+    for length in sorted({us for pair in LENGTHS_US.values() for us in pair}):
+        bench.loops(length)
     bench.details["sets"] = []
     with bench.agent() as agent:
         for kind, pair in LENGTHS_US.items():
