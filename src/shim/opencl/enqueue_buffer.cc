@@ -9,52 +9,48 @@
 
 namespace xpool::cl::hook {
 
-cl_int clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_read, size_t offset,
-                           size_t size, void* ptr, cl_uint num_events_in_wait_list, const cl_event* event_wait_list,
-                           cl_event* event) {
+namespace {
+
+// Both transfer calls: |Pointer| is void* to read and const void* to write, |function| the driver's.
+template <typename Pointer, typename Function>
+cl_int Transfer(cl_command_queue command_queue, cl_mem buffer, HostAccess access, cl_command_type type,
+                cl_bool blocking, size_t offset, size_t size, Pointer ptr, cl_uint num_events,
+                const cl_event* wait_list, cl_event* event, Function DispatchTable::*function) {
   Queue* queue = UsableQueue(command_queue);
   if (queue == nullptr) return CL_INVALID_COMMAND_QUEUE;
   cl_int status = CL_SUCCESS;
   Mem* mem = UsableBuffer(*queue, buffer, &status);
   if (mem == nullptr) return status;
-  const EnqueueArgs args{.type = CL_COMMAND_READ_BUFFER,
-                         .num_events = num_events_in_wait_list,
-                         .wait_list = event_wait_list,
+  const EnqueueArgs args{.type = type,
+                         .num_events = num_events,
+                         .wait_list = wait_list,
                          .event = event,
-                         .work = TransferWork(CL_COMMAND_READ_BUFFER, size),
-                         .blocking = blocking_read != CL_FALSE};
+                         .work = TransferWork(type, size),
+                         .blocking = blocking != CL_FALSE};
   const auto call = [=](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
                         cl_event* done) {
-    return api.clEnqueueReadBuffer(on, mem->driver, CL_FALSE, offset, size, ptr, count, events, done);
+    return (api.*function)(on, mem->driver, CL_FALSE, offset, size, ptr, count, events, done);
   };
   return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
     *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) { return call(*api, rest...); };
-    return CheckTransfer(FactsOf(*mem, queue->limits), HostAccess::kRead, offset, size, ptr);
+    return CheckTransfer(FactsOf(*mem, queue->limits), access, offset, size, ptr);
   });
+}
+
+}  // namespace
+
+cl_int clEnqueueReadBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_read, size_t offset,
+                           size_t size, void* ptr, cl_uint num_events_in_wait_list, const cl_event* event_wait_list,
+                           cl_event* event) {
+  return Transfer(command_queue, buffer, HostAccess::kRead, CL_COMMAND_READ_BUFFER, blocking_read, offset, size, ptr,
+                  num_events_in_wait_list, event_wait_list, event, &DispatchTable::clEnqueueReadBuffer);
 }
 
 cl_int clEnqueueWriteBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool blocking_write, size_t offset,
                             size_t size, const void* ptr, cl_uint num_events_in_wait_list,
                             const cl_event* event_wait_list, cl_event* event) {
-  Queue* queue = UsableQueue(command_queue);
-  if (queue == nullptr) return CL_INVALID_COMMAND_QUEUE;
-  cl_int status = CL_SUCCESS;
-  Mem* mem = UsableBuffer(*queue, buffer, &status);
-  if (mem == nullptr) return status;
-  const EnqueueArgs args{.type = CL_COMMAND_WRITE_BUFFER,
-                         .num_events = num_events_in_wait_list,
-                         .wait_list = event_wait_list,
-                         .event = event,
-                         .work = TransferWork(CL_COMMAND_WRITE_BUFFER, size),
-                         .blocking = blocking_write != CL_FALSE};
-  const auto call = [=](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
-                        cl_event* done) {
-    return api.clEnqueueWriteBuffer(on, mem->driver, CL_FALSE, offset, size, ptr, count, events, done);
-  };
-  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
-    *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) { return call(*api, rest...); };
-    return CheckTransfer(FactsOf(*mem, queue->limits), HostAccess::kWrite, offset, size, ptr);
-  });
+  return Transfer(command_queue, buffer, HostAccess::kWrite, CL_COMMAND_WRITE_BUFFER, blocking_write, offset, size, ptr,
+                  num_events_in_wait_list, event_wait_list, event, &DispatchTable::clEnqueueWriteBuffer);
 }
 
 cl_int clEnqueueFillBuffer(cl_command_queue command_queue, cl_mem buffer, const void* pattern, size_t pattern_size,
