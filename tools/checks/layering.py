@@ -10,14 +10,15 @@ from pathlib import Path
 # A folder may include itself, what is listed for it, and all those may include in turn.
 ALLOWED = {
     "base": [],
+    "opencl": [],  # what the shim and the null driver share
     "generated": ["base", "shim/opencl"],  # entry points call the shim's hooks
     "backend/local": ["base", "generated"],
     "generated/opencl/null_driver": ["backend/null"],  # the null driver's generated half
-    "backend/null": ["base", "generated", "generated/opencl/null_driver"],
+    "backend/null": ["base", "opencl", "generated", "generated/opencl/null_driver"],
     "slice": ["base"],
     "arbiter": ["base"],
     "device": ["base", "backend/local"],
-    "shim/opencl": ["base", "slice", "generated", "backend/local"],
+    "shim/opencl": ["base", "opencl", "slice", "generated", "backend/local"],
     "agent": ["base", "slice", "arbiter", "device"],
     "cli": ["base", "slice"],
 }

@@ -10,7 +10,7 @@ preset="${1:?usage: sanitize.sh asan|tsan}"
 
 targets=(base_test slice_test session_test opencl_shim_test null_driver_test local_driver_test agent_test)
 # One thread, so nothing for the thread sanitizer.
-[ "$preset" = asan ] && targets+=(arbiter_test arbiter_property_test device_test opencl_api_test)
+[ "$preset" = asan ] && targets+=(arbiter_test arbiter_property_test device_test opencl_api_test opencl_test)
 
 run_logged "out/build-$preset.log" cmake --preset "$preset"
 run_with_progress "out/build-$preset.log" cmake --build --preset "$preset" -j "$(build_jobs)" --target "${targets[@]}"

@@ -1,6 +1,6 @@
 // Contexts, queues, samplers and events of the null driver.
 #include "backend/null/engine.h"
-#include "backend/null/info.h"
+#include "opencl/info.h"
 
 namespace xpool::null_cl {
 namespace {
@@ -88,7 +88,7 @@ cl_context clCreateContextFromType(const cl_context_properties* properties, cl_d
 cl_int clGetContextInfo(cl_context handle, cl_context_info param_name, size_t param_value_size, void* param_value,
                         size_t* param_value_size_ret) {
   const Context& context = *As<Context>(handle);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   switch (param_name) {
     case CL_CONTEXT_REFERENCE_COUNT:
       return reply.Value(cl_uint{context.api_refs});
@@ -128,7 +128,7 @@ cl_command_queue clCreateCommandQueue(cl_context context, cl_device_id, cl_comma
 cl_int clGetCommandQueueInfo(cl_command_queue handle, cl_command_queue_info param_name, size_t param_value_size,
                              void* param_value, size_t* param_value_size_ret) {
   const Queue& queue = *As<Queue>(handle);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   switch (param_name) {
     case CL_QUEUE_CONTEXT:
       return reply.Value(ToHandle(queue.context.get()));
@@ -182,7 +182,7 @@ cl_sampler clCreateSampler(cl_context context, cl_bool normalized_coords, cl_add
 cl_int clGetSamplerInfo(cl_sampler handle, cl_sampler_info param_name, size_t param_value_size, void* param_value,
                         size_t* param_value_size_ret) {
   const Sampler& sampler = *As<Sampler>(handle);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   switch (param_name) {
     case CL_SAMPLER_REFERENCE_COUNT:
       return reply.Value(cl_uint{sampler.api_refs});

@@ -1,6 +1,6 @@
 // Events of the null driver: queries, waits, user events, callbacks.
 #include "backend/null/engine.h"
-#include "backend/null/info.h"
+#include "opencl/info.h"
 
 namespace xpool::null_cl::impl {
 
@@ -21,7 +21,7 @@ cl_int clWaitForEvents(cl_uint num_events, const cl_event* event_list) {
 cl_int clGetEventInfo(cl_event handle, cl_event_info param_name, size_t param_value_size, void* param_value,
                       size_t* param_value_size_ret) {
   const Event& event = *As<Event>(handle);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   switch (param_name) {
     case CL_EVENT_COMMAND_QUEUE:
       return reply.Value(ToHandle(event.queue.get()));
@@ -44,7 +44,7 @@ cl_int clGetEventProfilingInfo(cl_event handle, cl_profiling_info param_name, si
   if (!profiled || event.status != CL_COMPLETE) return CL_PROFILING_INFO_NOT_AVAILABLE;
   if (param_name < CL_PROFILING_COMMAND_QUEUED || param_name > CL_PROFILING_COMMAND_COMPLETE) return CL_INVALID_VALUE;
   const cl_uint index = std::min<cl_uint>(param_name - CL_PROFILING_COMMAND_QUEUED, 3);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   return reply.Value(static_cast<cl_ulong>(event.times_ns[index]));
 }
 

@@ -6,7 +6,7 @@
 #include "backend/null/config.h"
 #include "backend/null/engine.h"
 #include "backend/null/faults.h"
-#include "backend/null/info.h"
+#include "opencl/info.h"
 
 namespace xpool::null_cl {
 namespace {
@@ -77,7 +77,7 @@ cl_int Launch(cl_command_queue command_queue, cl_kernel handle, cl_command_type 
   return Enqueue(queue, type, sync, [used = std::move(used)] { return RunKernel(); });
 }
 
-cl_int ArgInfo(const KernelArg& arg, cl_kernel_arg_info param_name, const InfoReply& reply) {
+cl_int ArgInfo(const KernelArg& arg, cl_kernel_arg_info param_name, const InfoOut& reply) {
   switch (param_name) {
     case CL_KERNEL_ARG_ADDRESS_QUALIFIER:
       return reply.Value(arg.address);
@@ -177,7 +177,7 @@ cl_int clSetKernelExecInfo(cl_kernel, cl_kernel_exec_info param_name, size_t par
 cl_int clGetKernelInfo(cl_kernel handle, cl_kernel_info param_name, size_t param_value_size, void* param_value,
                        size_t* param_value_size_ret) {
   const Kernel& kernel = *As<Kernel>(handle);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   switch (param_name) {
     case CL_KERNEL_FUNCTION_NAME:
       return reply.String(kernel.signature.name);
@@ -205,12 +205,12 @@ cl_int clGetKernelArgInfo(cl_kernel handle, cl_uint arg_index, cl_kernel_arg_inf
       return CL_KERNEL_ARG_INFO_NOT_AVAILABLE;
   }
   return ArgInfo(kernel.signature.args[arg_index], param_name,
-                 InfoReply(param_value_size, param_value, param_value_size_ret));
+                 InfoOut(param_value_size, param_value, param_value_size_ret));
 }
 
 cl_int clGetKernelWorkGroupInfo(cl_kernel, cl_device_id, cl_kernel_work_group_info param_name, size_t param_value_size,
                                 void* param_value, size_t* param_value_size_ret) {
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   switch (param_name) {
     case CL_KERNEL_WORK_GROUP_SIZE:
       return reply.Value(size_t{1024});

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "backend/null/config.h"
-#include "backend/null/info.h"
+#include "opencl/info.h"
 
 namespace xpool::null_cl {
 namespace {
@@ -340,7 +340,7 @@ cl_int clSetMemObjectDestructorCallback(cl_mem memobj, MemDestructorCallback pfn
 cl_int clGetMemObjectInfo(cl_mem memobj, cl_mem_info param_name, size_t param_value_size, void* param_value,
                           size_t* param_value_size_ret) {
   const Mem& mem = *As<Mem>(memobj);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   switch (param_name) {
     case CL_MEM_TYPE:
       return reply.Value(mem.type);
@@ -372,7 +372,7 @@ cl_int clGetImageInfo(cl_mem handle, cl_image_info param_name, size_t param_valu
                       size_t* param_value_size_ret) {
   const Mem& image = *As<Mem>(handle);
   if (image.element_bytes == 0) return CL_INVALID_MEM_OBJECT;
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   const bool rows_are_slices = image.type == CL_MEM_OBJECT_IMAGE1D_ARRAY;
   const bool has_slices =
       rows_are_slices || image.type == CL_MEM_OBJECT_IMAGE2D_ARRAY || image.type == CL_MEM_OBJECT_IMAGE3D;

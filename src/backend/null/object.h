@@ -6,9 +6,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <utility>
 
 #include "generated/opencl/null_driver_gen.h"
+#include "opencl/ref.h"
 
 namespace xpool::null_cl {
 
@@ -40,31 +40,6 @@ void Unref(T* object) {
   if (object == nullptr || object->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   delete object;
 }
-
-// An owning reference.
-template <typename T>
-class Ref {
- public:
-  Ref() = default;
-  explicit Ref(T* object) : object_(object) {
-    if (object_ != nullptr) object_->refs.fetch_add(1, std::memory_order_relaxed);
-  }
-  Ref(const Ref& other) : Ref(other.object_) {}
-  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
-  Ref& operator=(Ref other) noexcept {
-    std::swap(object_, other.object_);
-    return *this;
-  }
-  ~Ref() { Unref(object_); }
-
-  T* get() const { return object_; }
-  T* operator->() const { return object_; }
-  T& operator*() const { return *object_; }
-  explicit operator bool() const { return object_ != nullptr; }
-
- private:
-  T* object_ = nullptr;
-};
 
 // The object behind |handle|, or nullptr when it is NULL, not a T or released.
 template <typename T>

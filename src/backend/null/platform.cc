@@ -5,7 +5,7 @@
 
 #include "backend/null/config.h"
 #include "backend/null/engine.h"
-#include "backend/null/info.h"
+#include "opencl/info.h"
 
 namespace xpool::null_cl {
 namespace {
@@ -218,7 +218,7 @@ InfoTable DeviceInfo() {
   return table;
 }
 
-cl_int Answer(const InfoTable& table, cl_uint query, const InfoReply& reply) {
+cl_int Answer(const InfoTable& table, cl_uint query, const InfoOut& reply) {
   const auto found = table.find(query);
   return found == table.end() ? CL_INVALID_VALUE : reply.Bytes(found->second.data(), found->second.size());
 }
@@ -257,7 +257,7 @@ cl_int clIcdGetPlatformIDsKHR(cl_uint num_entries, cl_platform_id* platforms, cl
 cl_int clGetPlatformInfo(cl_platform_id, cl_platform_info param_name, size_t param_value_size, void* param_value,
                          size_t* param_value_size_ret) {
   static const InfoTable& table = *new InfoTable(PlatformInfo());
-  return Answer(table, param_name, InfoReply(param_value_size, param_value, param_value_size_ret));
+  return Answer(table, param_name, InfoOut(param_value_size, param_value, param_value_size_ret));
 }
 
 cl_int clUnloadPlatformCompiler(cl_platform_id) { return CL_SUCCESS; }
@@ -284,7 +284,7 @@ cl_int clGetDeviceIDs(cl_platform_id, cl_device_type device_type, cl_uint num_en
 cl_int clGetDeviceInfo(cl_device_id, cl_device_info param_name, size_t param_value_size, void* param_value,
                        size_t* param_value_size_ret) {
   static const InfoTable& table = *new InfoTable(DeviceInfo());
-  return Answer(table, param_name, InfoReply(param_value_size, param_value, param_value_size_ret));
+  return Answer(table, param_name, InfoOut(param_value_size, param_value, param_value_size_ret));
 }
 
 cl_int clGetDeviceAndHostTimer(cl_device_id, cl_ulong* device_timestamp, cl_ulong* host_timestamp) {

@@ -1,6 +1,6 @@
 // Programs of the null driver: source is scanned for kernels, nothing is compiled. A binary is a mark and the source.
 #include "backend/null/engine.h"
-#include "backend/null/info.h"
+#include "opencl/info.h"
 
 namespace xpool::null_cl {
 namespace {
@@ -46,7 +46,7 @@ cl_int CheckDevices(cl_uint num_devices, const cl_device_id* devices) {
 }
 
 // CL_PROGRAM_BINARIES: the value is an array of pointers to write through.
-cl_int WriteBinaries(const std::string& binary, const InfoReply& reply) {
+cl_int WriteBinaries(const std::string& binary, const InfoOut& reply) {
   if (reply.value() != nullptr && reply.size() < sizeof(char*)) return CL_INVALID_VALUE;
   if (reply.size_ret() != nullptr) *reply.size_ret() = sizeof(char*);
   if (reply.value() == nullptr) return CL_SUCCESS;
@@ -140,7 +140,7 @@ cl_int clSetProgramReleaseCallback(cl_program handle, ProgramCallback pfn_notify
 cl_int clGetProgramInfo(cl_program handle, cl_program_info param_name, size_t param_value_size, void* param_value,
                         size_t* param_value_size_ret) {
   Program& program = *As<Program>(handle);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   const std::lock_guard lock(program.mutex);
   const bool built = program.binary_type != CL_PROGRAM_BINARY_TYPE_NONE;
   const bool executable =
@@ -176,7 +176,7 @@ cl_int clGetProgramInfo(cl_program handle, cl_program_info param_name, size_t pa
 cl_int clGetProgramBuildInfo(cl_program handle, cl_device_id, cl_program_build_info param_name, size_t param_value_size,
                              void* param_value, size_t* param_value_size_ret) {
   Program& program = *As<Program>(handle);
-  const InfoReply reply(param_value_size, param_value, param_value_size_ret);
+  const InfoOut reply(param_value_size, param_value, param_value_size_ret);
   const std::lock_guard lock(program.mutex);
   switch (param_name) {
     case CL_PROGRAM_BUILD_STATUS:

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "generated/opencl/hooks.h"
+#include "opencl/info.h"
 #include "shim/opencl/context.h"
-#include "shim/opencl/info.h"
 #include "shim/opencl/result.h"
 
 namespace xpool::cl {

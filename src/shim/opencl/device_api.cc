@@ -3,10 +3,10 @@
 #include <memory>
 
 #include "generated/opencl/hooks.h"
+#include "opencl/info.h"
 #include "shim/opencl/device.h"
 #include "shim/opencl/driver_info.h"
 #include "shim/opencl/extensions.h"
-#include "shim/opencl/info.h"
 #include "slice/session.h"
 
 namespace xpool::cl {

@@ -1,7 +1,7 @@
 // Event entry points: user events, waiting, information, callbacks, profiling.
 #include "absl/container/inlined_vector.h"
 #include "generated/opencl/hooks.h"
-#include "shim/opencl/info.h"
+#include "opencl/info.h"
 #include "shim/opencl/pump.h"
 #include "shim/opencl/queue_enqueue.h"
 

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "generated/opencl/hooks.h"
+#include "opencl/info.h"
 #include "shim/opencl/driver_info.h"
-#include "shim/opencl/info.h"
 #include "shim/opencl/memory.h"
 #include "shim/opencl/memory_fate.h"
 #include "shim/opencl/result.h"

@@ -3,7 +3,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "generated/opencl/hooks.h"
-#include "shim/opencl/info.h"
+#include "opencl/info.h"
 #include "shim/opencl/kernel.h"
 #include "shim/opencl/memory.h"
 #include "shim/opencl/result.h"

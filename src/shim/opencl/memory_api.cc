@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "generated/opencl/hooks.h"
-#include "shim/opencl/info.h"
+#include "opencl/info.h"
 #include "shim/opencl/memory.h"
 #include "shim/opencl/memory_fate.h"
 #include "shim/opencl/result.h"

@@ -11,7 +11,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <utility>
+
+#include "opencl/ref.h"
 
 struct _cl_icd_dispatch;
 
@@ -48,36 +49,6 @@ struct Object {
 uint32_t ForkGeneration();
 
 inline bool OfThisProcess(const Object& object) { return object.fork_generation == ForkGeneration(); }
-
-// An owning reference from the shim's side (not an API reference).
-template <typename T>
-class Ref {
- public:
-  Ref() = default;
-  explicit Ref(T* object) : object_(object) {
-    if (object_ != nullptr) object_->refs.fetch_add(1, std::memory_order_relaxed);
-  }
-  static Ref Adopt(T* object) {  // takes over a reference already counted
-    Ref ref;
-    ref.object_ = object;
-    return ref;
-  }
-  Ref(const Ref& other) : Ref(other.object_) {}
-  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
-  Ref& operator=(Ref other) noexcept {
-    std::swap(object_, other.object_);
-    return *this;
-  }
-  ~Ref() { Unref(object_); }
-
-  T* get() const { return object_; }
-  T* operator->() const { return object_; }
-  T& operator*() const { return *object_; }
-  explicit operator bool() const { return object_ != nullptr; }
-
- private:
-  T* object_ = nullptr;
-};
 
 // Drops one shim-side reference; deletes at zero. T's destructor releases the driver's handle.
 template <typename T>

@@ -1,9 +1,9 @@
 // The platform functions: how a program, or the ICD loader for it, finds xpool's platform and the shim's functions.
 #include "generated/opencl/hooks.h"
 #include "generated/opencl/icd_dispatch.h"
+#include "opencl/info.h"
 #include "shim/opencl/driver_info.h"
 #include "shim/opencl/extensions.h"
-#include "shim/opencl/info.h"
 #include "shim/opencl/platform.h"
 
 namespace xpool::cl {

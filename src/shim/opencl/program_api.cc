@@ -1,7 +1,7 @@
 // Programs: making them, asking about them, releasing them. program_build.cc compiles and links them.
 #include "generated/opencl/hooks.h"
+#include "opencl/info.h"
 #include "shim/opencl/driver_info.h"
-#include "shim/opencl/info.h"
 #include "shim/opencl/program.h"
 #include "shim/opencl/program_options.h"
 #include "shim/opencl/result.h"

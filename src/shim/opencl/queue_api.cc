@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "generated/opencl/hooks.h"
-#include "shim/opencl/info.h"
+#include "opencl/info.h"
 #include "shim/opencl/platform.h"
 #include "shim/opencl/pump.h"
 #include "shim/opencl/queue_enqueue.h"

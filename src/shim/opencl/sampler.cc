@@ -1,7 +1,7 @@
 #include "shim/opencl/sampler.h"
 
 #include "generated/opencl/hooks.h"
-#include "shim/opencl/info.h"
+#include "opencl/info.h"
 #include "shim/opencl/result.h"
 
 namespace xpool::cl {

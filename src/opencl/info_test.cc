@@ -1,11 +1,8 @@
-#include "shim/opencl/info.h"
+#include "opencl/info.h"
 
 #include <gtest/gtest.h>
 
-#include "shim/opencl/extensions.h"
-#include "shim/opencl/program_options.h"
-
-namespace xpool::cl {
+namespace xpool {
 namespace {
 
 TEST(InfoOutTest, AsksForTheSizeOnly) {
@@ -47,32 +44,5 @@ TEST(CopyPropertiesTest, KeepsPairsAndTheFinalZero) {
   EXPECT_TRUE(CopyProperties<cl_context_properties>(nullptr).empty());
 }
 
-TEST(ExtensionsTest, OffersLanguageExtensionsAndNotUnhandledFunctions) {
-  EXPECT_EQ(FilterExtensions("cl_khr_icd cl_khr_command_buffer  cl_khr_fp64 cl_khr_gl_sharing cl_khr_subgroup_rotate"),
-            "cl_khr_icd cl_khr_fp64 cl_khr_subgroup_rotate");
-  EXPECT_EQ(FilterExtensions(""), "");
-  EXPECT_FALSE(OffersExtension("cl_intel_unified_shared_memory"));
-}
-
-TEST(ExtensionsTest, FiltersVersionedListTheSameWay) {
-  const auto offered = FilterExtensions(std::vector<cl_name_version>{{1, "cl_khr_fp16"}, {2, "cl_khr_gl_sharing"}});
-  ASSERT_EQ(offered.size(), 1u);
-  EXPECT_STREQ(offered[0].name, "cl_khr_fp16");
-}
-
-TEST(ProgramOptionsTest, AddedOptionIsHiddenAgain) {
-  for (const char* options : {"", "-DX=1", "-w  -I dir"}) {
-    const auto extended = WithArgInfo(options);
-    ASSERT_TRUE(extended.has_value());
-    EXPECT_EQ(WithoutArgInfo(*extended), options);
-  }
-  EXPECT_EQ(WithArgInfo(nullptr), "-cl-kernel-arg-info");
-}
-
-TEST(ProgramOptionsTest, ProgramsOwnOptionIsNotDoubled) {
-  EXPECT_FALSE(WithArgInfo("-cl-kernel-arg-info -DX").has_value());
-  EXPECT_EQ(WithoutArgInfo("-DX"), "-DX");
-}
-
 }  // namespace
-}  // namespace xpool::cl
+}  // namespace xpool

@@ -1,17 +1,18 @@
 // The answer to a clGet*Info query: param_value_size, param_value and param_value_size_ret with the meaning that all of
 // them share. A value too small for the answer is CL_INVALID_VALUE and nothing is written; a NULL value only asks for
-// the size. Plain data on the stack of one query.
+// the size. Plain data on the stack of one query. For the shim and the null driver.
 #pragma once
 
 #include <CL/cl.h>
 
 #include <cstddef>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
-namespace xpool::cl {
+namespace xpool {
 
 class InfoOut {
  public:
@@ -37,7 +38,10 @@ class InfoOut {
   }
 
   // With the terminating NUL that OpenCL's strings have.
-  cl_int String(std::string_view text) const;
+  cl_int String(std::string_view text) const {
+    const std::string terminated(text);
+    return Bytes(terminated.c_str(), terminated.size() + 1);
+  }
 
   // For a query that the driver answers: its own three arguments.
   size_t size() const { return size_; }
@@ -60,4 +64,4 @@ std::vector<Property> CopyProperties(const Property* properties) {
   return copy;
 }
 
-}  // namespace xpool::cl
+}  // namespace xpool
