@@ -95,7 +95,7 @@ void Arbiter::Add(ClientId client, const Terms& terms, int64_t now_ns) {
   c.id = client;
   c.terms = Sanitized(terms);
   c.weight = WeightOf(terms);
-  c.bucket.Configure(terms.limit, impl_->options.quantum_ns);
+  c.bucket.Configure(terms.limit, impl_->LongestLimitedNs());
   impl_->clients.push_back(&c);
 }
 
@@ -104,7 +104,7 @@ void Arbiter::SetTerms(ClientId client, const Terms& terms, int64_t now_ns) {
   Client* c = impl_->Find(client);
   if (c == nullptr) return;
   impl_->fair.Reweigh(*c, WeightOf(terms));
-  if (terms.limit != c->terms.limit) c->bucket.Configure(terms.limit, impl_->options.quantum_ns);
+  if (terms.limit != c->terms.limit) c->bucket.Configure(terms.limit, impl_->LongestLimitedNs());
   const bool moves = Sanitized(terms).priority != c->terms.priority;
   c->terms = Sanitized(terms);
   if (!moves) return;
@@ -152,7 +152,7 @@ void Arbiter::Want(ClientId client, int64_t now_ns) {
   ObserveGap(*c, impl_->now_ns);
   impl_->Activate(*c);
   c->state = ClientState::kWaiting;
-  c->throttled = !c->bucket.AllowsLease();
+  c->throttled = impl_->Throttled(*c);
 }
 
 void Arbiter::Idle(ClientId client, int64_t since_ns, int64_t now_ns) {
@@ -188,7 +188,7 @@ void Arbiter::Returned(ClientId client, int64_t now_ns) {
   c->want_again = false;
   c->want_ns = impl_->now_ns;
   c->state = ClientState::kWaiting;
-  c->throttled = !c->bucket.AllowsLease();
+  c->throttled = impl_->Throttled(*c);
 }
 
 Usage Arbiter::UsageOf(ClientId client, int64_t now_ns) const {

@@ -47,6 +47,8 @@ struct Arbiter::Impl {
   double HeldOccupancy() const;                       // sum over all holders
   double ChargedOccupancy() const;                    // the same without guests; contended time is split in it
   int64_t LeaseStepNs(const Client& client) const;    // how far a lease reaches
+  int64_t LongestLimitedNs() const { return 2 * options.quantum_ns; }
+  bool Throttled(const Client& client) const;
   int64_t TakeAtNs(const Client& client) const;       // when an idle lease's grace ends
   int64_t PresenceEndNs(const Client& client) const;  // until when a higher class counts as present; kNever: it is not
   int64_t RenewAtNs(const Client& client) const;      // when a lease is prolonged, early enough not to drain

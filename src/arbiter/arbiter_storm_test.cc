@@ -113,7 +113,7 @@ class Storm {
 };
 
 TEST(ArbiterStorm, SurvivesAnyOrderOfEvents) {
-  for (uint64_t seed = 1; seed <= 2000 && !HasFailure(); ++seed) {
+  for (uint64_t seed = 1; seed <= 6000 && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Storm storm(seed);
     storm.Run(150);

@@ -258,7 +258,7 @@ TEST_F(ArbiterTest, LimitedClientStopsAloneUntilItsTokensAreBack) {
   EXPECT_THAT(Decide(), IsEmpty());
   const auto deadline = arbiter_.NextDeadline();
   ASSERT_TRUE(deadline.has_value());
-  EXPECT_NEAR(static_cast<double>(*deadline - now_), 45.0 * kMs, 10.0);
+  EXPECT_NEAR(static_cast<double>(*deadline - now_), 90.0 * kMs, 10.0);
   EXPECT_THAT(At(*deadline), ElementsAre(Is(ActionKind::kGrant, 1)));
 }
 

@@ -92,8 +92,16 @@ bool Arbiter::Impl::MayJoin(const Client& client) const {
 }
 
 int64_t Arbiter::Impl::LeaseStepNs(const Client& client) const {
-  const bool alone = !OthersWait(client) && !client.bucket.limited();
-  return alone ? std::max(options.presence_ns, options.quantum_ns) : options.quantum_ns;
+  if (OthersWait(client)) return options.quantum_ns;
+  if (!client.bucket.limited()) return std::max(options.presence_ns, options.quantum_ns);
+  // Alone at its limit: every lease costs it a start, so few long ones.
+  const bool alone =
+      std::none_of(clients.begin(), clients.end(), [&](const Client* c) { return c != &client && c->active(); });
+  return alone ? LongestLimitedNs() : options.quantum_ns;
+}
+
+bool Arbiter::Impl::Throttled(const Client& client) const {
+  return !client.bucket.AllowsLease(LeaseStepNs(client));
 }
 
 int64_t Arbiter::Impl::TakeAtNs(const Client& client) const {
@@ -119,7 +127,7 @@ int64_t Arbiter::Impl::RenewAtNs(const Client& client) const { return client.lea
 // Would |client| at its lease's end still be the best candidate?
 bool Arbiter::Impl::MayContinue(const Client& client) const {
   const int64_t remaining_ns = std::max<int64_t>(0, client.lease.until_ns - now_ns);
-  if (!client.bucket.AllowsRenewal(remaining_ns)) return false;
+  if (!client.bucket.AllowsRenewal(remaining_ns, LeaseStepNs(client))) return false;
   const Client* rival = BestWaiter(client.cls());
   if (rival == nullptr || MayJoin(*rival)) return true;
   const double part = client.guest ? 0 : client.occupancy / ChargedOccupancy();
@@ -141,7 +149,7 @@ bool Arbiter::Impl::EndsOvercommitment(const Client& client) const {
 void Arbiter::Impl::RefreshThrottles() {
   for (Client* c : clients) {
     if (!c->waiting()) continue;
-    const bool throttled = !c->bucket.AllowsLease();
+    const bool throttled = Throttled(*c);
     if (c->throttled && !throttled) fair.Unthrottle(*c);
     c->throttled = throttled;
   }
@@ -268,7 +276,7 @@ std::vector<Action> Arbiter::Decide(int64_t now_ns) {
 
 int64_t Arbiter::Impl::NextDeadlineOf(const Client& client) const {
   if (client.waiting())
-    return client.throttled ? now_ns + std::max<int64_t>(1, client.bucket.NsUntilLease()) : kForever;
+    return client.throttled ? now_ns + std::max<int64_t>(1, client.bucket.NsUntilLease(LeaseStepNs(client))) : kForever;
   if (!client.running()) return kForever;
   int64_t deadline_ns = kForever;
   if (client.lease.tracked) {

@@ -13,6 +13,7 @@
 // Abdel-Wahab 1996).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -66,10 +67,13 @@ class FairClock {
     client.vtime = std::max(client.vtime, clock_[client.cls()] - credit);
   }
 
-  // |client| got a new weight: its debt or credit stays the same lease time.
+  // |client| got a new weight: its debt stays the same lease time, and so does its credit up to the lag window. (Where
+  // light clients drift apart, a heavy newcomer starts level with the last of them: for its weight that looks like
+  // seconds of credit, which it is not owed.)
   void Reweigh(Client& client, double weight) const {
     const double clock = client.active() ? clock_[client.cls()] : client.left_clock;
-    client.vtime = clock + (client.vtime - clock) * client.weight / weight;
+    const double lag_ns = std::max((client.vtime - clock) * client.weight, -static_cast<double>(lag_window_ns_));
+    client.vtime = clock + lag_ns / weight;
     client.weight = weight;
   }
 
