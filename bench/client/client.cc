@@ -37,6 +37,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--pause-to-ms", flags.pause_to_ms, "steady: end of the pause");
   app.add_option("--memory", flags.memory_bytes, "Bytes of device memory to hold");
   app.add_flag("--log-completions", flags.log_completions, "Print when each kernel was seen complete");
+  app.add_flag("--log-kernels", flags.load.log_kernels, "Print when each kernel ran, from event profiling");
   app.add_flag("--calibrate", flags.calibrate, "Only print the loops for --kernel-us");
 }
 
@@ -56,6 +57,8 @@ nlohmann::json RunLoad(Device& device, const Flags& flags) {
                          {"per_50ms", windows},
                          {"latency_ns", result.latency_ns}};
   if (flags.log_completions) json["completed_ns"] = result.completed_ns;
+  if (load.log_kernels) json["kernels_ns"] = nlohmann::json::array();
+  for (const KernelTimes& kernel : result.kernels) json["kernels_ns"].push_back({kernel.start_ns, kernel.end_ns});
   return json;
 }
 
@@ -72,7 +75,8 @@ int Main(int argc, char** argv) {
   load.period_ns = std::max<int64_t>(1, std::llround(flags.period_ms * kNsPerMs));
   load.pause_from_ns = load.start_ns + std::llround(flags.pause_from_ms * kNsPerMs);
   load.pause_to_ns = load.start_ns + std::llround(flags.pause_to_ms * kNsPerMs);
-  Device device(!flags.out_of_order);
+  Device device((flags.out_of_order ? CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE : 0) |
+                (load.log_kernels ? CL_QUEUE_PROFILING_ENABLE : 0));
   if (flags.calibrate || load.loops == 0) load.loops = device.Calibrate(load.size, load.kernel_ns);
   if (flags.calibrate) {
     printf("{\"loops\": %u}\n", load.loops);

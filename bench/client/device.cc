@@ -29,7 +29,7 @@ void Check(cl_int status, const char* call) {
   exit(1);
 }
 
-Device::Device(bool in_order) {
+Device::Device(cl_command_queue_properties queue_flags) {
   cl_platform_id platform;
   Check(clGetPlatformIDs(1, &platform, nullptr), "clGetPlatformIDs");
   Check(clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device_, nullptr), "clGetDeviceIDs");
@@ -39,7 +39,7 @@ Device::Device(bool in_order) {
   cl_int status;
   context_ = clCreateContext(nullptr, 1, &device_, nullptr, nullptr, &status);
   Check(status, "clCreateContext");
-  queue_ = clCreateCommandQueue(context_, device_, in_order ? 0 : CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &status);
+  queue_ = clCreateCommandQueue(context_, device_, queue_flags, &status);
   Check(status, "clCreateCommandQueue");
   const char* source = kSource;
   program_ = clCreateProgramWithSource(context_, 1, &source, nullptr, &status);

@@ -16,7 +16,7 @@ enum class Size { kDevice, kOneGroup };  // fills all compute units, or occupies
 
 class Device {
  public:
-  explicit Device(bool in_order = true);
+  explicit Device(cl_command_queue_properties queue_flags = 0);
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

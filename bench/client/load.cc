@@ -6,6 +6,7 @@
 #include <cmath>
 #include <deque>
 #include <random>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -34,11 +35,20 @@ class Pipeline {
   void AwaitOldest() {
     Check(clWaitForEvents(1, &events_.front()), "clWaitForEvents");
     const int64_t now_ns = MonotonicNowNs();
+    const bool counts = now_ns >= options_.start_ns && now_ns < options_.end_ns;
+    if (counts) result_.completed_ns.push_back(now_ns - options_.start_ns);
+    if (counts && options_.log_kernels) result_.kernels.push_back(TimesOf(events_.front()));
     Check(clReleaseEvent(events_.front()), "clReleaseEvent");
     events_.pop_front();
-    if (now_ns >= options_.start_ns && now_ns < options_.end_ns) {
-      result_.completed_ns.push_back(now_ns - options_.start_ns);
+  }
+
+  static KernelTimes TimesOf(cl_event event) {
+    KernelTimes times;
+    for (const auto& [name, value] : {std::pair{CL_PROFILING_COMMAND_START, &times.start_ns},
+                                      std::pair{CL_PROFILING_COMMAND_END, &times.end_ns}}) {
+      Check(clGetEventProfilingInfo(event, name, sizeof(*value), value, nullptr), "clGetEventProfilingInfo");
     }
+    return times;
   }
 
   Device& device_;

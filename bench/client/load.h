@@ -21,11 +21,19 @@ struct LoadOptions {
   int64_t mean_burst_ns = 0;
   int64_t mean_think_ns = 0;
   int64_t period_ns = 0;
+  bool log_kernels = false;  // needs a profiling queue
+};
+
+// When a kernel ran, by the driver's clock, which all its processes share.
+struct KernelTimes {
+  uint64_t start_ns = 0;
+  uint64_t end_ns = 0;
 };
 
 struct LoadResult {
   std::vector<int64_t> completed_ns;  // since the start of the window
   std::vector<int64_t> latency_ns;    // of periodic requests, from when each was due
+  std::vector<KernelTimes> kernels;   // of those completed in the window, when asked for
 };
 
 // Keeps |depth| kernels outstanding.

@@ -1,4 +1,5 @@
-"""From the last completion of one program to the first of the next, less the kernel's length; and by the agent's trace."""
+"""From the end of one program's last kernel to the start of the next program's first, by the driver's own event
+profiling (its clock is common to all processes); and the agent's part of it, by its trace."""
 from harness import NS, BenchError, now_ns
 from report import Row, median, quantile
 
@@ -8,14 +9,8 @@ KERNEL_US = 500
 
 def gaps_us(first: dict, second: dict) -> list[float]:
     """For every change from one program to the other: the time in which no kernel ran."""
-    completions = sorted([(at, 0) for at in first["completed_ns"]] + [(at, 1) for at in second["completed_ns"]])
-    steps, switches = [], []
-    for (before, who_before), (after, who) in zip(completions, completions[1:]):
-        (steps if who == who_before else switches).append(after - before)
-    if not steps or not switches:
-        return []
-    kernel_ns = median(steps)
-    return [max(0.0, (gap - kernel_ns) / 1000) for gap in switches]
+    kernels = sorted([(*times, 0) for times in first["kernels_ns"]] + [(*times, 1) for times in second["kernels_ns"]])
+    return [(start - ended) / 1000 for (_, ended, before), (start, _, now) in zip(kernels, kernels[1:]) if now != before]
 
 
 def run(bench):
@@ -25,7 +20,7 @@ def run(bench):
 
     def one_turn(agent):
         window = bench.window(seconds, 2)
-        program = bench.client(window, KERNEL_US, 8, "device", "--log-completions")
+        program = bench.client(window, KERNEL_US, 8, "device", "--log-kernels")
         programs = [agent.start("a", program), agent.start("b", program)]
         trace = agent.start_trace((window[1] - now_ns()) / NS)
         return bench.collect([*programs, trace])
