@@ -21,7 +21,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with Agent(arguments.build, null=arguments.mode.startswith("null")) as agent:
         if arguments.mode.endswith("contended"):
-            saturate = str(arguments.build / "bin/saturate")
+            saturate = str(Path(arguments.program[0]).with_name("saturate"))  # built like the program: both load the same shim
             greedy = agent.run("--compute", "50%", "--memory", "64Mi", "--", saturate, "--kernel-ms", "0.5",
                                variables={"XPOOL_NULL_KERNEL_US": "500"})
             greedy.wait_line("saturating")

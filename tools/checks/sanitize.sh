@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds the test programs beside the sources with the sanitizers of a preset (asan or tsan) and runs them. They reach the
 # shim (in a slice on PoCL, served by the test), the session and its threads, the agent over real sockets, the arbiter and
-# the null driver. What needs several programs of ours (tests/) can be run the same way by hand:
+# the null driver. Under the thread sanitizer the conformance suite follows, over the machine's drivers, alone and beside a
+# slice that saturates the XPU: the shim and the suite are instrumented, agent and command are those of the release build.
+# What else needs several programs of ours (tests/) can be run by hand:
 #   cmake --build --preset asan && ctest --preset asan -LE 'native|fuzz'
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -11,9 +13,11 @@ preset="${1:?usage: sanitize.sh asan|tsan}"
 targets=(base_test slice_test session_test opencl_shim_test null_driver_test local_driver_test agent_test)
 # One thread, so nothing for the thread sanitizer.
 [ "$preset" = asan ] && targets+=(arbiter_test arbiter_property_test device_test opencl_api_test opencl_test)
+suite=()
+[ "$preset" = tsan ] && suite=(conformance saturate xpool_opencl_shim)
 
 run_logged "out/build-$preset.log" cmake --preset "$preset"
-run_with_progress "out/build-$preset.log" cmake --build --preset "$preset" -j "$(build_jobs)" --target "${targets[@]}"
+run_with_progress "out/build-$preset.log" cmake --build --preset "$preset" -j "$(build_jobs)" --target "${targets[@]}" "${suite[@]}"
 
 # Leaks: vendors' drivers and loaders keep what they allocate for the life of the process.
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
@@ -21,3 +25,13 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tools/checks/tsan.supp"
 pattern=$(IFS='|' && echo "${targets[*]}")
 ctest --preset "$preset" --output-on-failure -j "$(nproc)" -R "^($pattern)\$" --no-tests=error
+
+[ "$preset" = tsan ] || exit 0
+run_logged out/build-release.log cmake --preset release
+run_with_progress out/build-release.log cmake --build --preset release -j "$(build_jobs)" --target xpool xpoold
+for mode in slice contended; do
+  say "conformance in a slice ($mode)"
+  run_logged "out/conformance-$preset.log" env XPOOL_SHIM_DIR="$PWD/build/$preset/lib" \
+    /usr/bin/python3 tests/conformance/run_in_slice.py --build "$PWD/build/release" --mode "$mode" -- \
+    "$PWD/build/$preset/bin/conformance" --gtest_brief=1
+done
