@@ -145,6 +145,7 @@ absl::StatusOr<SliceView> Agent::ResizeSlice(std::string_view name_or_id, const 
     registry_.Put(changed);
     ledger_.SetLimit(changed.number, changed.memory_bytes);
     if (LeaseBroker* broker = BrokerOf(changed.xpu_id)) broker->SetTerms(changed.number, changed.terms());
+    if (changed.priority != slice.priority) ScheduleByClass(changed);
     for (const SessionId id : SessionsOf(changed.number)) {
       const auto& link = sessions_.at(id).link;
       if (link == nullptr) continue;

@@ -44,7 +44,31 @@ absl::Status Stranger(const PeerCredentials& peer) {
       "(--pid=host) and without user remapping, or run an agent inside it"));
 }
 
+// Where the XPU is this machine's CPU, a program's host threads share the cores with everybody's kernels, and no lease
+// reaches them: the scheduler must know the classes too, or a high-priority program waits behind a low one's kernel for
+// its own next step.
+CpuScheduling SchedulingOf(arbiter::Priority priority) {
+  switch (priority) {
+    case arbiter::Priority::kHigh:
+      return {.nice = -10, .slice_ns = 100 * kNsPerUs};
+    case arbiter::Priority::kNormal:
+      return {};
+    case arbiter::Priority::kLow:
+      return {.nice = 10};
+  }
+  return {};
+}
+
 }  // namespace
+
+void Agent::ScheduleByClass(const SliceRecord& slice) const {
+  const XpuInfo* const xpu = registry_.Xpu(slice.xpu_id);
+  if (xpu == nullptr || !xpu->is_cpu()) return;
+  for (const SessionId id : SessionsOf(slice.number)) {
+    const auto& link = sessions_.at(id).link;  // without one it may be dead, and its pid somebody else's
+    if (link != nullptr) SetCpuScheduling(link->pid, SchedulingOf(slice.priority));
+  }
+}
 
 absl::StatusOr<SliceRecord> Agent::CheckHello(const Hello& hello, const PeerCredentials& peer) {
   if (peer.pid <= 0 || peer.uid == kOverflowUid) return Stranger(peer);
@@ -153,6 +177,8 @@ absl::StatusOr<Attached> Agent::Attach(const Hello& hello, Peer peer) {
     }
     session->link = link;
     session->pidfd.Reset();
+    // A normal slice's program keeps the nice value that its user gave it.
+    if (slice.priority != arbiter::Priority::kNormal) ScheduleByClass(slice);
     BrokerOf(slice.xpu_id)->AddSession(link, word);
     attached.welcome = MakeWelcome(slice, xpu, id);
     attached.page_fd = std::move(page->fd);

@@ -3,11 +3,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -72,6 +75,43 @@ int64_t ProcessCpuTimeNs(pid_t pid) {
 
 namespace {
 
+// |visit|(descriptor of /proc/PID/task, a thread's entry in it) for every thread; false when the process is gone.
+template <typename Visit>
+bool ForEachThread(pid_t pid, const Visit& visit) {
+  DIR* const tasks = opendir(absl::StrCat("/proc/", pid, "/task").c_str());
+  if (tasks == nullptr) return false;
+  while (const dirent* entry = readdir(tasks)) {
+    if (entry->d_name[0] != '.') visit(dirfd(tasks), entry->d_name);
+  }
+  closedir(tasks);
+  return true;
+}
+
+// The kernel's struct sched_attr in its first version, which no libc header of Debian 12 has.
+struct SchedAttr {
+  uint32_t size = sizeof(SchedAttr);
+  uint32_t policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+static_assert(sizeof(SchedAttr) == 48);
+
+void SetThreadScheduling(pid_t thread, const CpuScheduling& scheduling) {
+  SchedAttr attr;
+  if (syscall(SYS_sched_getattr, thread, &attr, sizeof(attr), 0) != 0 || attr.policy != SCHED_OTHER) return;
+  const int nice_before = attr.nice;
+  attr.size = sizeof(attr);
+  attr.nice = scheduling.nice;
+  attr.runtime = static_cast<uint64_t>(scheduling.slice_ns);
+  if (syscall(SYS_sched_setattr, thread, &attr, 0) == 0 || (errno != EPERM && errno != EACCES)) return;
+  attr.nice = nice_before;
+  syscall(SYS_sched_setattr, thread, &attr, 0);
+}
+
 // The second field of /proc/PID/task/TID/schedstat; 0 when it cannot be read, as of a thread that has just exited.
 int64_t RunQueueWaitNs(int tasks, const char* thread) {
   const UniqueFd file(openat(tasks, absl::StrCat(thread, "/schedstat").c_str(), O_RDONLY | O_CLOEXEC));
@@ -86,16 +126,19 @@ int64_t RunQueueWaitNs(int tasks, const char* thread) {
 }  // namespace
 
 int64_t ProcessCpuDemandNs(pid_t pid) {
-  DIR* const tasks = opendir(absl::StrCat("/proc/", pid, "/task").c_str());
-  if (tasks == nullptr) return -1;
   int64_t wait_ns = 0;
-  while (const dirent* entry = readdir(tasks)) {
-    if (entry->d_name[0] != '.') wait_ns += RunQueueWaitNs(dirfd(tasks), entry->d_name);
-  }
-  closedir(tasks);
+  const bool there = ForEachThread(
+      pid, [&wait_ns](int tasks, const char* thread) { wait_ns += RunQueueWaitNs(tasks, thread); });
+  if (!there) return -1;
   // Not schedstat's own first field: that of a running thread is a scheduler tick old, about as long as a lease.
   const int64_t run_ns = ProcessCpuTimeNs(pid);
   return run_ns < 0 ? -1 : run_ns + wait_ns;
+}
+
+void SetCpuScheduling(pid_t pid, const CpuScheduling& scheduling) {
+  ForEachThread(pid, [&scheduling](int, const char* thread) {
+    SetThreadScheduling(static_cast<pid_t>(std::strtol(thread, nullptr, 10)), scheduling);
+  });
 }
 
 }  // namespace xpool

@@ -37,4 +37,14 @@ int64_t ProcessCpuTimeNs(pid_t pid);
 // is lost when it exits. Reads a small file for each thread: about 100 us for ten.
 int64_t ProcessCpuDemandNs(pid_t pid);
 
+// How the CPU scheduler treats a process's threads. (What threads it starts later inherit it.)
+struct CpuScheduling {
+  int nice = 0;          // -20 (first) to 19
+  int64_t slice_ns = 0;  // 0: the kernel's own; a shorter one lets a thread that wakes run at once (from Linux 6.12)
+};
+
+// Best effort, thread by thread: where a lower nice value is not permitted, the rest is still set; threads of another
+// than the ordinary scheduling policy are left alone.
+void SetCpuScheduling(pid_t pid, const CpuScheduling& scheduling);
+
 }  // namespace xpool

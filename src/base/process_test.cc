@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,28 @@ TEST(ProcessTest, PidfdTellsDeath) {
   EXPECT_EQ(OpenPidfd(child).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ProcessCpuTimeNs(child), -1);
   EXPECT_EQ(ProcessCpuDemandNs(child), -1);
+}
+
+TEST(ProcessTest, SchedulingReachesEveryThreadOfAnotherProcess) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::thread([&] {
+      const pid_t thread = gettid();
+      [[maybe_unused]] const ssize_t sent = write(ready[1], &thread, sizeof(thread));
+      pause();
+    }).join();
+  }
+  pid_t thread = 0;
+  ASSERT_EQ(read(ready[0], &thread, sizeof(thread)), static_cast<ssize_t>(sizeof(thread)));
+  SetCpuScheduling(child, {.nice = 7, .slice_ns = kNsPerMs});
+  EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(child)), 7);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(thread)), 7);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(ready[0]);
+  close(ready[1]);
 }
 
 // Two threads on one CPU: each runs half of the time and stands in the queue for the other half, so the two demand

@@ -96,6 +96,16 @@ class RealAgent(CommandTest):
                          "env", *self.program_variables, sys.executable, "-c", LOOK)
         self.assertEqual(done.stdout.split(), ["1", "1", str(256 << 20)], done.stderr)
 
+    def test_where_the_xpu_is_the_cpu_its_scheduler_knows_the_priority(self):
+        devices = json.loads(self.call("devices", "--json").stdout)["xpus"]
+        if "cpu" not in devices[0]["type"].lower():
+            self.skipTest("the XPU is not this machine's CPU")
+        look = LOOK + "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"
+        for priority, nice in (("low", "10"), ("normal", "0")):
+            done = self.call("run", "-m", "256Mi", "-p", priority, "--",
+                             "env", *self.program_variables, sys.executable, "-c", look)
+            self.assertEqual(done.stdout.split()[-1], nice, done.stderr)
+
     def test_trace_draws_a_picture_that_is_well_formed(self):
         self.call("slice", "create", "a", "-c", "25%", "-m", "64Mi")
         picture = self.path("lease.svg")
