@@ -46,7 +46,9 @@ bool KillProcess(const SessionLink& link) {
 LeaseBroker::LeaseBroker(LeaseTable::Config config, Hooks hooks, const Clock* clock)
     : clock_(clock),
       table_(std::move(config),
-             {std::move(hooks.event), std::move(hooks.drained), ProcessCpuDemandNs, StateOf, KillProcess}, &trace_) {}
+             {std::move(hooks.event), std::move(hooks.drained), ProcessCpuDemandNs, StateOf, KillProcess,
+              [this](pid_t pid, bool share) { ShareCores(pid, share); }},
+             &trace_) {}
 
 absl::StatusOr<std::unique_ptr<LeaseBroker>> LeaseBroker::Start(LeaseTable::Config config, Hooks hooks,
                                                                 const Clock* clock) {
@@ -73,6 +75,14 @@ LeaseBroker::~LeaseBroker() {
   }
   Post([](int64_t) {});
   thread_.join();
+}
+
+void LeaseBroker::ShareCores(pid_t pid, bool share) {
+  if (share) {
+    pins_[pid].Release(pid);
+  } else if (auto pins = pins_.extract(pid); !pins.empty()) {
+    pins.mapped().Restore(pid);
+  }
 }
 
 absl::Status LeaseBroker::Watch(int fd, uint64_t tag, uint32_t events) {

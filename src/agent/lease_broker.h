@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mutex.h"
+#include "base/thread_pins.h"
 
 namespace xpool::agent {
 
@@ -51,6 +53,7 @@ class LeaseBroker {
   LeaseBroker(LeaseTable::Config config, Hooks hooks, const Clock* clock);
   absl::Status Init();
   absl::Status Watch(int fd, uint64_t tag, uint32_t events);
+  void ShareCores(pid_t pid, bool share);
   void Run();
   void RunNotes();
   void ArmTimer();
@@ -58,7 +61,8 @@ class LeaseBroker {
 
   const Clock* const clock_;
   TraceLog trace_;
-  LeaseTable table_;  // the thread's
+  std::map<pid_t, ThreadPins> pins_;  // the thread's
+  LeaseTable table_;                  // the thread's
   UniqueFd epoll_, wake_, timer_;
   int64_t armed_ns_ = 0;  // the thread's
   Mutex mutex_;

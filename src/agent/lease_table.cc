@@ -88,6 +88,7 @@ void LeaseTable::RemoveSession(SessionId session, int64_t now_ns) {
   const auto it = members_.find(session);
   if (it == members_.end()) return;
   Slice& slice = *it->second->slice;
+  if (it->second->shares_cores) hooks_.share_cores(it->second->link->pid, false);
   std::erase(slice.members, it->second.get());
   members_.erase(it);
   slice.occupancy.Spoil();
@@ -215,6 +216,7 @@ void LeaseTable::Settle(int64_t now_ns) {
     for (const arbiter::Action& action : actions) Act(action, now_ns);
   }
   // From here on nobody waits for us.
+  ShareCores(now_ns);
   Measure(now_ns);
   for (SliceNumber number : std::exchange(drained_, {})) hooks_.drained(number);
 }

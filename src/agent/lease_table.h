@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,8 @@ class LeaseTable {
     std::function<int64_t(pid_t)> cpu_demand_ns;
     std::function<char(pid_t)> process_state;
     std::function<bool(const SessionLink&)> kill;
+    std::function<void(pid_t, bool share)>
+        share_cores;  // on a CPU XPU: the program now runs beside another, or no more
   };
 
   LeaseTable(Config config, Hooks hooks, TraceLog* trace);
@@ -86,7 +89,8 @@ class LeaseTable {
     uint32_t epoch = 0;
     bool idle = false;
     bool wants = false;
-    bool scribbled = false;  // said so already
+    bool scribbled = false;     // said so already
+    bool shares_cores = false;  // as the hook was last told
     int64_t idle_since_ns = 0;
   };
 
@@ -100,6 +104,7 @@ class LeaseTable {
     int64_t idle_from_ns = 0, idle_sum_ns = 0;
     OccupancyMeter occupancy;
     bool measure_start = false, measure_end = false;
+    int64_t together_ns = std::numeric_limits<int64_t>::min() / 2;  // when it last ran beside another
   };
 
   // The control page, one session at a time.
@@ -136,6 +141,7 @@ class LeaseTable {
   void KillOverdue(Slice& slice, int64_t now_ns);
   void MeasureFromNow(Slice& slice, int64_t now_ns);  // the reading itself waits for Measure()
   void Measure(int64_t now_ns);
+  void ShareCores(int64_t now_ns);
   int64_t CpuDemandNs(const Slice& slice) const;
   bool OthersWait(const Slice& slice) const;
   void Tell(const char* kind, const Member& member, std::string message) const;

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include <map>
+#include <set>
 
 namespace xpool::agent {
 namespace {
@@ -26,6 +27,9 @@ class LeaseTableTest : public testing::Test {
       return demand_ns_[pid];
     };
     hooks.process_state = [this](pid_t pid) { return state_.contains(pid) ? state_[pid] : 'R'; };
+    hooks.share_cores = [this](pid_t pid, bool share) {
+      share ? void(sharing_.insert(pid)) : void(sharing_.erase(pid));
+    };
     hooks.kill = [this](const SessionLink& link) {
       killed_.push_back(link.pid);
       return true;
@@ -90,6 +94,7 @@ class LeaseTableTest : public testing::Test {
   std::map<pid_t, int64_t> demand_ns_;
   int64_t demand_reads_ = 0;
   std::map<pid_t, char> state_;
+  std::set<pid_t> sharing_;
   std::vector<pid_t> killed_;
   std::vector<SliceNumber> drained_;
 };
@@ -310,6 +315,11 @@ TEST_F(LeaseTableTest, ProgramsThatFillHalfTheCoresRunTogetherAndAreReadSeldom) 
     if (State(b) == LeaseState::kRevoke) GiveBack(12, true);
   }
   EXPECT_GT(together, 800);
+  EXPECT_EQ(sharing_, (std::set<pid_t>{11, 12}));
+  table_->RemoveSession(12, now_);
+  EXPECT_EQ(sharing_, std::set<pid_t>{11});
+  for (int i = 0; i < 10; ++i) Advance(kNsPerSec / 4);
+  EXPECT_EQ(sharing_, std::set<pid_t>{});
   // Two readings a sample, and a sample of each slice every 50 ms at most.
   EXPECT_LE(demand_reads_, 4 * ((now_ - start_ns) / OccupancyMeter::kSampleEveryNs + 1));
   EXPECT_GT(demand_reads_, 12);

@@ -1,6 +1,7 @@
 // LeaseTable's slow side: holders that do not drain, and the measuring of occupancy.
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "agent/lease_table.h"
@@ -63,6 +64,21 @@ void LeaseTable::KillOverdue(Slice& slice, int64_t now_ns) {
                       " s after its lease ended, while others wait; ",
                       killed ? "it was killed (SIGKILL)"
                              : "the agent may not kill it: end it yourself, nobody else can run before"));
+  }
+}
+
+// Worker threads bound to cores suit a program that has all of them. Two that run beside each other might be bound to
+// the same core, with another one free, so they are let go; for a while longer than they do, since some mixes change
+// between both with every lease.
+void LeaseTable::ShareCores(int64_t now_ns) {
+  if (config_.cpu_cores == 0) return;
+  const auto running = std::count_if(holders_.begin(), holders_.end(), [](const Slice* s) { return !s->revoking; });
+  for (Slice* slice : holders_) {
+    if (running > 1) slice->together_ns = now_ns;
+    const bool share = now_ns - slice->together_ns < kNsPerSec;
+    for (Member* member : slice->members) {
+      if (std::exchange(member->shares_cores, share) != share) hooks_.share_cores(member->link->pid, share);
+    }
   }
 }
 

@@ -73,11 +73,7 @@ int64_t ProcessCpuTimeNs(pid_t pid) {
   return int64_t{time.tv_sec} * kNsPerSec + time.tv_nsec;
 }
 
-namespace {
-
-// |visit|(descriptor of /proc/PID/task, a thread's entry in it) for every thread; false when the process is gone.
-template <typename Visit>
-bool ForEachThread(pid_t pid, const Visit& visit) {
+bool ForEachThread(pid_t pid, absl::FunctionRef<void(int tasks, const char* thread)> visit) {
   DIR* const tasks = opendir(absl::StrCat("/proc/", pid, "/task").c_str());
   if (tasks == nullptr) return false;
   while (const dirent* entry = readdir(tasks)) {
@@ -86,6 +82,8 @@ bool ForEachThread(pid_t pid, const Visit& visit) {
   closedir(tasks);
   return true;
 }
+
+namespace {
 
 // The kernel's struct sched_attr in its first version, which no libc header of Debian 12 has.
 struct SchedAttr {
@@ -127,8 +125,8 @@ int64_t RunQueueWaitNs(int tasks, const char* thread) {
 
 int64_t ProcessCpuDemandNs(pid_t pid) {
   int64_t wait_ns = 0;
-  const bool there = ForEachThread(
-      pid, [&wait_ns](int tasks, const char* thread) { wait_ns += RunQueueWaitNs(tasks, thread); });
+  const bool there =
+      ForEachThread(pid, [&wait_ns](int tasks, const char* thread) { wait_ns += RunQueueWaitNs(tasks, thread); });
   if (!there) return -1;
   // Not schedstat's own first field: that of a running thread is a scheduler tick old, about as long as a lease.
   const int64_t run_ns = ProcessCpuTimeNs(pid);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/fd.h"
 
@@ -28,6 +29,9 @@ absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid);
 pid_t PidOfPidfd(int pidfd);
 
 bool PidfdIsDead(int pidfd);
+
+// Calls |visit|(descriptor of /proc/PID/task, a thread's entry in it) for every thread; false when the process is gone.
+bool ForEachThread(pid_t pid, absl::FunctionRef<void(int tasks, const char* thread)> visit);
 
 // CPU time of all threads of |pid| at nanosecond resolution, by its CPU clock; -1 when it is gone.
 int64_t ProcessCpuTimeNs(pid_t pid);
