@@ -390,7 +390,7 @@ TEST(OccupancyMeterTest, CountsOnlyAfterSeveralLeasesAndGrowsOld) {
   int64_t now = 0, cpu = 0;
   for (int i = 0; i < 4; ++i) {
     meter.Start(now, cpu);
-    EXPECT_EQ(meter.Value(now), i < OccupancyMeter::kMinSamples ? 1.0 : 0.5);
+    EXPECT_EQ(meter.Value(now), i < static_cast<int>(OccupancyMeter::kSamples) ? 1.0 : 0.5);
     now += 5 * kNsPerMs;
     cpu += 4 * kNsPerMs;  // one core of two, in the 4 ms that it was not idle
     meter.End(now, cpu, 1 * kNsPerMs, 2);

@@ -1,6 +1,7 @@
 #include "agent/occupancy_meter.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace xpool::agent {
 
@@ -18,19 +19,20 @@ void OccupancyMeter::End(int64_t now_ns, int64_t demand_ns, int64_t idle_ns, uin
   if (!counts || busy_ns < kMinBusyNs) return;
   const double sample =
       std::clamp(static_cast<double>(demand_ns - start_demand_ns_) / (static_cast<double>(busy_ns) * cores), 0.01, 1.0);
-  // Up at once, down slowly: too high costs some throughput, too low takes from others' shares.
-  if (samples_ == 0 || sample > estimate_) {
-    estimate_ = sample;
-  } else {
-    estimate_ += (sample - estimate_) / 4;
-  }
-  samples_ = std::min(samples_ + 1, kMinSamples);
-  measured_ns_ = now_ns;
+  samples_[count_++ % kSamples] = sample;
+  if (sample <= kWorthSharing || std::abs(sample - Median()) <= kAgree) measured_ns_ = now_ns;
+}
+
+double OccupancyMeter::Median() const {
+  std::array<double, kSamples> sorted = samples_;
+  const auto known = static_cast<std::ptrdiff_t>(std::min(count_, kSamples));
+  std::sort(sorted.begin(), sorted.begin() + known);
+  return sorted[static_cast<size_t>(known / 2)];
 }
 
 double OccupancyMeter::Value(int64_t now_ns) const {
-  const bool known = samples_ >= kMinSamples && now_ns - measured_ns_ < kFreshNs;
-  return known && estimate_ <= kWorthSharing ? estimate_ : 1;
+  const double estimate = fresh(now_ns) ? Median() : 1;
+  return estimate <= kWorthSharing ? estimate : 1;
 }
 
 }  // namespace xpool::agent

@@ -321,7 +321,7 @@ void Machine::CheckLeases() {
     }
     leased += p.spec.occupancy;
     guarantee = std::max(guarantee, p.spec.terms.guarantee.fraction());
-    small = small && p.spec.occupancy <= 0.75 && p.spec.terms.limit == Share::Full();
+    small = small && p.spec.occupancy <= 0.85 && p.spec.terms.limit == Share::Full();
     ++holders;
   }
   const bool together = leased <= 1 + 1e-9 || (small && leased <= 1.5 + 1e-9 && guarantee * leased <= 1 + 1e-9);

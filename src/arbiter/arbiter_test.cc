@@ -438,7 +438,7 @@ TEST_F(CoRunTest, WaitersThatFitJoinAndNobodyIsTracked) {
 
 TEST_F(CoRunTest, WaiterThatDoesNotFitWaits) {
   Add(1, 0.5);
-  Add(2, 0.8);
+  Add(2, 0.9);
   Want(1);
   Want(2);
   EXPECT_THAT(Decide(), ElementsAre(Is(ActionKind::kGrant, 1)));

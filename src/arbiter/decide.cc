@@ -17,7 +17,7 @@ constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 constexpr double kMostTogether = 1.5;
 // Who fills more than this runs alone or beside what fits: beside another of its size the two would gain little, and
 // their shares would be whatever the driver makes of them.
-constexpr double kSmall = 0.75;
+constexpr double kSmall = 0.85;
 
 // Clients that would hold leases at once.
 class Company {
@@ -100,9 +100,7 @@ int64_t Arbiter::Impl::LeaseStepNs(const Client& client) const {
   return alone ? LongestLimitedNs() : options.quantum_ns;
 }
 
-bool Arbiter::Impl::Throttled(const Client& client) const {
-  return !client.bucket.AllowsLease(LeaseStepNs(client));
-}
+bool Arbiter::Impl::Throttled(const Client& client) const { return !client.bucket.AllowsLease(LeaseStepNs(client)); }
 
 int64_t Arbiter::Impl::TakeAtNs(const Client& client) const {
   int64_t gap_ns = client.reported_gap_ns;
