@@ -305,7 +305,7 @@ TEST_F(LeaseTableTest, ProgramsThatFillHalfTheCoresRunTogetherAndAreReadSeldom) 
   Want(12);
   int together = 0;
   const int64_t start_ns = now_;
-  for (int i = 0; i < 1600; ++i) {
+  for (int i = 0; i < 4000; ++i) {
     const bool a_holds = State(a) != LeaseState::kNone, b_holds = State(b) != LeaseState::kNone;
     if (a_holds && b_holds) ++together;
     if (a_holds) demand_ns_[11] += kQuantum / 4;  // one core of two
