@@ -95,13 +95,14 @@ int64_t LeaseGate::BoundNs(const ControlPage& page, LeaseWord word, int64_t now_
   return left_ns <= 0 ? 0 : std::clamp<int64_t>(page.inflight_bound_ns.load(std::memory_order_relaxed), 1, left_ns);
 }
 
-bool LeaseGate::HasRoom(const ControlPage& page) const {
+bool LeaseGate::IsWorthPumping(const ControlPage& page) const {
   const LeaseWord word = Load(page);
   if (word.state() == LeaseState::kIdle) return true;
   if (word.state() != LeaseState::kBusy) return false;  // the next grant rings
   const Inflight inflight{inflight_.load(std::memory_order_seq_cst)};
   const int64_t bound_ns = BoundNs(page, word, word.tracked() ? clock_->NowNs() : 0);
-  return bound_ns > 0 && (inflight.commands() == 0 || inflight.ns() < bound_ns);
+  // Not for the last bit of room: there is enough in flight to come back later, with several commands at once.
+  return bound_ns > 0 && (inflight.commands() == 0 || inflight.ns() <= bound_ns / 2);
 }
 
 // The command is counted as in flight already.
@@ -213,7 +214,7 @@ bool LeaseGate::Complete(uint32_t commands, int64_t estimate_ns, bool more_ready
   if (page == nullptr) return more_ready;
   page->commands.fetch_add(commands, std::memory_order_relaxed);
   if (left.commands() == 0 && !IsAlone(Load(*page))) Settle(more_ready);
-  return more_ready && HasRoom(*page);
+  return more_ready && IsWorthPumping(*page);
 }
 
 void LeaseGate::Settle(bool more_ready) {

@@ -65,8 +65,8 @@ class LeaseGate {
 
   // |commands| admitted commands with |estimate_ns| in sum are known complete (or failed to be forwarded). When nothing
   // is in flight any more and the lease is tracked, goes IDLE, or gives the lease back when it has ended. |more_ready|:
-  // ready commands wait in a software queue. Returns whether one of them would be admitted now, so that the caller must
-  // pump: while there is no room, waking the pump at every completion would take the cores from the work.
+  // ready commands wait in a software queue. Returns whether the caller must pump, because some of them would be
+  // admitted now: waking the pump at every completion, for little or no room, would take the cores from the work.
   bool Complete(uint32_t commands, int64_t estimate_ns, bool more_ready);
 
   // True when completions of untracked commands must be found out now: a partner has arrived, or a command waits for
@@ -118,7 +118,7 @@ class LeaseGate {
   Inflight Subtract(uint32_t commands, int64_t ns);
   // What a holder by |word| may have in flight at |now_ns|; 0: its lease has ended.
   static int64_t BoundNs(const ControlPage& page, LeaseWord word, int64_t now_ns);
-  bool HasRoom(const ControlPage& page) const;
+  bool IsWorthPumping(const ControlPage& page) const;
   Verdict AdmitSlow(int64_t charge_ns);
   Verdict AdmitLocked(ControlPage& page, int64_t charge_ns, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   LeaseWord ResumeLocked(ControlPage& page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -164,6 +164,8 @@ TEST_F(LeaseGateTest, PumpIsWantedOnlyWhileThereIsRoom) {
   EXPECT_FALSE(gate.Complete(1, 2 * kNsPerMs, true)) << "4 ms in flight, 3 ms of lease left";
   EXPECT_FALSE(gate.Complete(1, 2 * kNsPerMs, false)) << "nothing waits";
   EXPECT_TRUE(gate.Complete(1, 2 * kNsPerMs, true));
+  ASSERT_EQ(gate.Admit(2 * kNsPerMs), Verdict::kForwardTracked);
+  EXPECT_FALSE(gate.Complete(0, 0, true)) << "1 ms of room is not worth it";
   agent.TakeOrRevoke();
   EXPECT_FALSE(gate.Complete(0, 0, true)) << "the next grant rings";
 }
