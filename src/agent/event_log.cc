@@ -11,7 +11,8 @@ namespace {
 // Kinds that an operator should look into.
 bool IsWarning(const std::string& kind) {
   return kind.starts_with("driver-") || kind.ends_with("-refused") || kind == "lease-overrun" ||
-         kind == "session-garbage" || kind == "control-page-scribbled" || kind == "xpu-missing";
+         kind == "session-garbage" || kind == "control-page-scribbled" || kind == "xpu-missing" ||
+         kind == "memory-overcommitted";
 }
 
 }  // namespace
