@@ -24,9 +24,9 @@ void LeaseTable::CheckOverdue(Slice& slice, int64_t now_ns) {
   if (now_ns < slice.next_check_ns) return;
   slice.next_check_ns = now_ns + 2 * kStoppedCheckNs;
   for (Member* member : slice.members) {
-    if (member->phase == Phase::kRevoked && now_ns - slice.revoked_at_ns > kNsPerSec) {
-      member->link->overdue.store(true, std::memory_order_relaxed);
-    }
+    if (member->phase != Phase::kRevoked) continue;
+    Ring(*member);
+    if (now_ns - slice.revoked_at_ns > kNsPerSec) member->link->overdue.store(true, std::memory_order_relaxed);
   }
   if (config_.cpu_cores > 0) TakeFromStopped(slice, now_ns);
   if (slice.holding && now_ns - slice.revoked_at_ns >= config_.hang_limit_ns && OthersWait(slice)) {

@@ -33,8 +33,8 @@ absl::StatusOr<ProcessStat> ReadProcessStat(pid_t pid) {
   std::istringstream fields(text.substr(close + 2));
   std::string skipped;
   uint64_t user_ticks = 0, system_ticks = 0;
-  fields >> stat.state;  // field 3 of proc(5)
-  for (int i = 4; i <= 13; ++i) fields >> skipped;
+  fields >> stat.state >> stat.parent;  // fields 3 and 4 of proc(5)
+  for (int i = 5; i <= 13; ++i) fields >> skipped;
   fields >> user_ticks >> system_ticks;  // 14, 15
   for (int i = 16; i <= 21; ++i) fields >> skipped;
   fields >> stat.start_ticks;  // 22
@@ -110,6 +110,16 @@ void SetThreadScheduling(pid_t thread, const CpuScheduling& scheduling) {
   syscall(SYS_sched_setattr, thread, &attr, 0);
 }
 
+// Whether |pid|'s session is its own: it leads it, or the `xpool run` that started it does.
+bool HasOwnSession(pid_t pid) {
+  const pid_t session = getsid(pid);
+  if (session == pid) return true;
+  const auto stat = ReadProcessStat(pid);
+  if (!stat.ok() || session <= 0 || session != stat->parent) return false;
+  const auto leader = ReadProcessStat(session);
+  return leader.ok() && leader->command == "xpool";
+}
+
 // The second field of /proc/PID/task/TID/schedstat; 0 when it cannot be read, as of a thread that has just exited.
 int64_t RunQueueWaitNs(int tasks, const char* thread) {
   const UniqueFd file(openat(tasks, absl::StrCat(thread, "/schedstat").c_str(), O_RDONLY | O_CLOEXEC));
@@ -134,6 +144,7 @@ int64_t ProcessCpuDemandNs(pid_t pid) {
 }
 
 void SetCpuScheduling(pid_t pid, const CpuScheduling& scheduling) {
+  if (HasOwnSession(pid)) std::ofstream(absl::StrCat("/proc/", pid, "/autogroup")) << scheduling.nice;
   ForEachThread(pid, [&scheduling](int, const char* thread) {
     SetThreadScheduling(static_cast<pid_t>(std::strtol(thread, nullptr, 10)), scheduling);
   });

@@ -14,6 +14,7 @@ namespace xpool {
 
 struct ProcessStat {
   char state = '?';          // R, S, D, T (stopped), t (traced), Z, X
+  pid_t parent = 0;
   uint64_t start_ticks = 0;  // since boot: with the pid, the identity of a process
   int64_t cpu_time_ns = 0;   // user + system of all threads, in clock ticks' resolution
   std::string command;       // comm, at most 15 bytes
@@ -48,7 +49,9 @@ struct CpuScheduling {
 };
 
 // Best effort, thread by thread: where a lower nice value is not permitted, the rest is still set; threads of another
-// than the ordinary scheduling policy are left alone.
+// than the ordinary scheduling policy are left alone. Linux may group threads by session (autogroup), and then nice
+// values count only within one: a session of the program's own (it, or the `xpool run` that started
+// it, leads it) gets the value too.
 void SetCpuScheduling(pid_t pid, const CpuScheduling& scheduling);
 
 }  // namespace xpool

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "base/clock.h"
@@ -48,6 +50,7 @@ TEST(ProcessTest, SchedulingReachesEveryThreadOfAnotherProcess) {
   ASSERT_EQ(pipe(ready), 0);
   const pid_t child = fork();
   if (child == 0) {
+    setsid();
     std::thread([&] {
       const pid_t thread = gettid();
       [[maybe_unused]] const ssize_t sent = write(ready[1], &thread, sizeof(thread));
@@ -59,6 +62,11 @@ TEST(ProcessTest, SchedulingReachesEveryThreadOfAnotherProcess) {
   SetCpuScheduling(child, {.nice = 7, .slice_ns = kNsPerMs});
   EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(child)), 7);
   EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(thread)), 7);
+  std::ifstream autogroup("/proc/" + std::to_string(child) + "/autogroup");
+  std::string text;
+  if (std::getline(autogroup, text)) {
+    EXPECT_TRUE(text.ends_with("nice 7")) << text;
+  }
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   close(ready[0]);
