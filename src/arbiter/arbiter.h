@@ -14,7 +14,7 @@
 //   prolonged before it drains. An overrun is charged in full, so it is debt. No guarantee means kNoGuaranteeWeight.
 //   A token bucket for each client with limit < 100 %, charged for all the time it holds, also alone.
 //   An idle holder keeps its lease while nobody waits (unless it has a limit: idling would spend it), else for a grace
-//   of twice its own usual gap, charged to it; none when its gaps are longer than max_grace_ns.
+//   of twice its own usual gap (min_grace_ns at least), charged to it; none when its gaps are longer than max_grace_ns.
 //   Co-run: waiters of the holders' class join them while the occupancies sum to 1 at most, or while none of them is
 //   large and each still runs at its guarantee or faster; contended time is then charged in proportion to occupancy. A
 //   waiter that may not join gets its turn when the present leases end: who joins past it must fit, and neither
@@ -50,6 +50,7 @@ struct Terms {
 struct Options {
   int64_t quantum_ns = 5 * kNsPerMs;            // a lease's length while somebody else waits
   int64_t max_grace_ns = 1'250 * kNsPerUs;      // longest wait for an idle holder to come back: a quarter quantum
+  int64_t min_grace_ns = 500 * kNsPerUs;        // shortest: a wake-up that the scheduler delays costs nobody its lease
   int64_t preempted_bound_ns = 500 * kNsPerUs;  // what a holder may have in flight while a higher class is present
   int64_t presence_ns = 1 * kNsPerSec;          // how long after its last activity a client counts as present
   int64_t lag_window_ns = 20 * kNsPerMs;        // a client away for less keeps its place in virtual time

@@ -181,7 +181,7 @@ TEST_F(ArbiterTest, IdleHolderIsKeptWhileNobodyWaits) {
 TEST_F(ArbiterTest, IdleHolderIsTakenAfterTwiceItsGap) {
   Add(1, Of(50));
   Add(2, Of(50));
-  arbiter_.SetGap(1, 200 * kNsPerUs);
+  arbiter_.SetGap(1, 300 * kNsPerUs);
   Want(1);
   Want(2);
   Decide();
@@ -189,9 +189,21 @@ TEST_F(ArbiterTest, IdleHolderIsTakenAfterTwiceItsGap) {
   Idle(1);
   const int64_t since = now_;
   EXPECT_THAT(Decide(), IsEmpty());
-  ASSERT_EQ(arbiter_.NextDeadline(), since + 400 * kNsPerUs);
-  EXPECT_THAT(At(since + 399 * kNsPerUs), IsEmpty());
+  ASSERT_EQ(arbiter_.NextDeadline(), since + 600 * kNsPerUs);
+  EXPECT_THAT(At(since + 599 * kNsPerUs), IsEmpty());
   EXPECT_THAT(At(since + 400 * kNsPerUs), ElementsAre(Is(ActionKind::kTake, 1)));
+}
+
+TEST_F(ArbiterTest, ShortGapsStillGetTheLeastGrace) {
+  Add(1, Of(50));
+  Add(2, Of(50));
+  arbiter_.SetGap(1, 10 * kNsPerUs);
+  Want(1);
+  Want(2);
+  Decide();
+  Idle(1);
+  EXPECT_THAT(Decide(), IsEmpty());
+  EXPECT_EQ(arbiter_.NextDeadline(), now_ + options_.min_grace_ns);
 }
 
 TEST_F(ArbiterTest, HolderWithLongGapsGetsNoGrace) {
@@ -219,7 +231,7 @@ TEST_F(ArbiterTest, GraceIsLearnedAgainWhenGapsBecomeShort) {
     ASSERT_THAT(Decide(), ElementsAre(Is(ActionKind::kTake, 1)));
     Return(1);
     Decide();
-    now_ += 100 * kNsPerUs;
+    now_ += 300 * kNsPerUs;
     Want(1);
     Decide();
     now_ += 10 * kMs;
@@ -229,7 +241,7 @@ TEST_F(ArbiterTest, GraceIsLearnedAgainWhenGapsBecomeShort) {
     Decide();
   }
   Idle(1);
-  EXPECT_EQ(arbiter_.NextDeadline(), now_ + 200 * kNsPerUs);
+  EXPECT_EQ(arbiter_.NextDeadline(), now_ + 600 * kNsPerUs);
 }
 
 TEST_F(ArbiterTest, TakenHolderThatWasFasterKeepsItsLease) {

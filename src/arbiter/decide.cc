@@ -106,8 +106,8 @@ int64_t Arbiter::Impl::TakeAtNs(const Client& client) const {
   int64_t gap_ns = client.reported_gap_ns;
   if (client.observed_gap_ns > 0 && (gap_ns == 0 || client.observed_gap_ns < gap_ns)) gap_ns = client.observed_gap_ns;
   if (gap_ns == 0) gap_ns = options.max_grace_ns;
-  const int64_t grace_ns = gap_ns <= options.max_grace_ns ? std::min(2 * gap_ns, options.max_grace_ns) : 0;
-  return client.idle_since_ns + grace_ns;
+  if (gap_ns > options.max_grace_ns) return client.idle_since_ns;
+  return client.idle_since_ns + std::clamp(2 * gap_ns, options.min_grace_ns, options.max_grace_ns);
 }
 
 int64_t Arbiter::Impl::PresenceEndNs(const Client& client) const {
