@@ -191,7 +191,7 @@ TEST_F(ArbiterTest, IdleHolderIsTakenAfterTwiceItsGap) {
   EXPECT_THAT(Decide(), IsEmpty());
   ASSERT_EQ(arbiter_.NextDeadline(), since + 600 * kNsPerUs);
   EXPECT_THAT(At(since + 599 * kNsPerUs), IsEmpty());
-  EXPECT_THAT(At(since + 400 * kNsPerUs), ElementsAre(Is(ActionKind::kTake, 1)));
+  EXPECT_THAT(At(since + 600 * kNsPerUs), ElementsAre(Is(ActionKind::kTake, 1)));
 }
 
 TEST_F(ArbiterTest, ShortGapsStillGetTheLeastGrace) {
