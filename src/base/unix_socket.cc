@@ -5,8 +5,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/status.h"
 
 #ifndef SO_PEERPIDFD
@@ -27,24 +29,44 @@ absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
   return address;
 }
 
-absl::StatusOr<UniqueFd> NewSocket() {
-  UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoStatus("socket(AF_UNIX, SOCK_SEQPACKET)");
+absl::StatusOr<UniqueFd> NewSocket(int type) {
+  UniqueFd fd(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus("socket(AF_UNIX)");
   return fd;
 }
 
-}  // namespace
-
-absl::StatusOr<UniqueFd> ListenSeqPacket(const std::string& path, mode_t mode) {
+// Waits at most |timeout_ns| (0: for as long as it takes) for a listener whose queue is full.
+absl::StatusOr<UniqueFd> Connect(const std::string& path, int type, int64_t timeout_ns) {
   ASSIGN_OR_RETURN(const sockaddr_un address, SocketAddress(path));
-  if (ConnectSeqPacket(path).ok()) return absl::AlreadyExistsError(absl::StrCat("somebody already listens on ", path));
+  ASSIGN_OR_RETURN(UniqueFd fd, NewSocket(type));
+  const timeval timeout{timeout_ns / kNsPerSec, timeout_ns % kNsPerSec / kNsPerUs};
+  if (setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0)
+    return ErrnoStatus("setsockopt(SO_SNDTIMEO)");
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return fd;
+  switch (errno) {
+    case ECONNREFUSED:
+      return absl::UnavailableError(absl::StrCat("nobody listens on ", path));
+    case EAGAIN:
+      return absl::DeadlineExceededError(absl::StrCat("who listens on ", path, " takes no connections"));
+    case EPROTOTYPE:
+      return absl::FailedPreconditionError(absl::StrCat(path, " is a socket of another type"));
+    default:
+      return ErrnoStatus(absl::StrCat("connect ", path));
+  }
+}
+
+absl::StatusOr<UniqueFd> Listen(const std::string& path, int type, mode_t mode) {
+  ASSIGN_OR_RETURN(const sockaddr_un address, SocketAddress(path));
+  const absl::Status probe = Connect(path, type, 0).status();
+  if (probe.ok() || absl::IsFailedPrecondition(probe))
+    return absl::AlreadyExistsError(absl::StrCat("somebody already listens on ", path));
   struct stat info;
   if (lstat(path.c_str(), &info) == 0) {
     if (!S_ISSOCK(info.st_mode))
       return absl::AlreadyExistsError(absl::StrCat(path, " exists and is no socket; move it away"));
     unlink(path.c_str());
   }
-  ASSIGN_OR_RETURN(UniqueFd fd, NewSocket());
+  ASSIGN_OR_RETURN(UniqueFd fd, NewSocket(type));
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
     return ErrnoStatus(absl::StrCat("bind ", path));
   if (chmod(path.c_str(), mode) != 0) return ErrnoStatus(absl::StrCat("chmod ", path));
@@ -52,14 +74,19 @@ absl::StatusOr<UniqueFd> ListenSeqPacket(const std::string& path, mode_t mode) {
   return fd;
 }
 
-absl::StatusOr<UniqueFd> ConnectSeqPacket(const std::string& path) {
-  ASSIGN_OR_RETURN(const sockaddr_un address, SocketAddress(path));
-  ASSIGN_OR_RETURN(UniqueFd fd, NewSocket());
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    if (errno == ECONNREFUSED) return absl::UnavailableError(absl::StrCat("nobody listens on ", path));
-    return ErrnoStatus(absl::StrCat("connect ", path));
-  }
-  return fd;
+}  // namespace
+
+absl::StatusOr<UniqueFd> ListenSeqPacket(const std::string& path, mode_t mode) {
+  return Listen(path, SOCK_SEQPACKET, mode);
+}
+
+absl::StatusOr<UniqueFd> ConnectSeqPacket(const std::string& path) { return Connect(path, SOCK_SEQPACKET, 0); }
+
+absl::StatusOr<UniqueFd> ListenStream(const std::string& path, mode_t mode) { return Listen(path, SOCK_STREAM, mode); }
+
+absl::StatusOr<UniqueFd> ConnectStream(const std::string& path, int64_t timeout_ns) {
+  constexpr int64_t kLongestNs = 24 * 3600 * kNsPerSec;
+  return Connect(path, SOCK_STREAM, std::clamp<int64_t>(timeout_ns, kNsPerUs, kLongestNs));
 }
 
 absl::StatusOr<UniqueFd> AcceptConnection(int listener) {

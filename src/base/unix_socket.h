@@ -36,6 +36,11 @@ absl::StatusOr<UniqueFd> ListenSeqPacket(const std::string& path, mode_t mode);
 // Connects; NOT_FOUND or UNAVAILABLE when nobody listens, PERMISSION_DENIED when the file mode forbids it.
 absl::StatusOr<UniqueFd> ConnectSeqPacket(const std::string& path);
 
+// The same for SOCK_STREAM, a stream of bytes without messages. Connecting waits at most |timeout_ns| for a listener
+// that takes no connections, then DEADLINE_EXCEEDED.
+absl::StatusOr<UniqueFd> ListenStream(const std::string& path, mode_t mode);
+absl::StatusOr<UniqueFd> ConnectStream(const std::string& path, int64_t timeout_ns);
+
 // Accepts one connection (close-on-exec). UNAVAILABLE when a non-blocking listener has none.
 absl::StatusOr<UniqueFd> AcceptConnection(int listener);
 

@@ -7,6 +7,8 @@
 #include <array>
 #include <filesystem>
 
+#include "base/clock.h"
+
 namespace xpool {
 namespace {
 
@@ -56,6 +58,21 @@ TEST_F(UnixSocketTest, LeftOverSocketIsReplacedAndLiveOneIsNot) {
   auto live = ListenSeqPacket(path_, 0600);
   ASSERT_TRUE(live.ok()) << live.status();
   EXPECT_EQ(ListenSeqPacket(path_, 0600).status().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(UnixSocketTest, StreamListenerThatTakesNothingEndsTheConnectInTime) {
+  auto listener = ListenStream(path_, 0600);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  ASSERT_EQ(listen(listener->get(), 0), 0);  // a queue of one
+  auto first = ConnectStream(path_, kNsPerSec);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(ConnectStream(path_, kNsPerMs).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(UnixSocketTest, LiveSocketOfAnotherTypeIsNotReplaced) {
+  auto packets = ListenSeqPacket(path_, 0600);
+  ASSERT_TRUE(packets.ok()) << packets.status();
+  EXPECT_EQ(ListenStream(path_, 0600).status().code(), absl::StatusCode::kAlreadyExists);
 }
 
 TEST_F(UnixSocketTest, NobodyListeningSaysWhere) {
