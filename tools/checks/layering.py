@@ -15,7 +15,11 @@ ALLOWED = {
     "backend/local": ["base", "generated"],
     "generated/opencl/null_driver": ["backend/null"],  # the null driver's generated half
     "backend/null": ["base", "opencl", "generated", "generated/opencl/null_driver"],
+    "wire": ["base"],  # enters the program: no more than base and Abseil
+    "generated/opencl/wire": ["wire_opencl"],  # the codec's generated half, and its tests
+    "wire_opencl": ["base", "wire", "generated"],
     "slice": ["base"],
+    "transport": ["base"],  # enters the program, but for tls_*: no more than base and Abseil
     "arbiter": ["base"],
     "device": ["base", "backend/local"],
     "shim/opencl": ["base", "opencl", "slice", "generated", "backend/local"],

@@ -1,0 +1,45 @@
+// Who this process is in TLS, and whose word it takes: a certificate with its key, and the one authority that signs its
+// peers. Part of xpool_transport_tls, which links OpenSSL (libssl, libcrypto) as a shared library: nothing that is
+// loaded into a user's process may link this target without thought, since the user's program may bring an OpenSSL of
+// its own.
+//
+// TLS 1.3 alone, both sides show a certificate, no session tickets and so no resumption past a certificate's end, none
+// of the system's authorities, no configuration file of OpenSSL's is asked for anything. Immutable once made;
+// thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+struct ssl_ctx_st;
+
+namespace xpool::transport {
+
+// All PEM text.
+struct TlsIdentity {
+  std::string ca;           // the authority's certificate, or several
+  std::string certificate;  // ours, then those between it and the authority
+  std::string key;          // its private key, without passphrase
+};
+
+class TlsContext {
+ public:
+  // INVALID_ARGUMENT says which part cannot be used and why.
+  static absl::StatusOr<std::unique_ptr<TlsContext>> Create(const TlsIdentity& identity);
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+  ~TlsContext();
+
+  ssl_ctx_st* get() const { return context_; }
+
+ private:
+  explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
+  ssl_ctx_st* const context_;
+};
+
+// Empties this thread's queue of OpenSSL errors; the oldest one's reason, or |otherwise|. For this folder's own use.
+std::string TakeTlsReason(const char* otherwise);
+
+}  // namespace xpool::transport
