@@ -44,8 +44,8 @@ class Pipeline {
 
   static KernelTimes TimesOf(cl_event event) {
     KernelTimes times;
-    for (const auto& [name, value] : {std::pair{CL_PROFILING_COMMAND_START, &times.start_ns},
-                                      std::pair{CL_PROFILING_COMMAND_END, &times.end_ns}}) {
+    for (const auto& [name, value] :
+         {std::pair{CL_PROFILING_COMMAND_START, &times.start_ns}, std::pair{CL_PROFILING_COMMAND_END, &times.end_ns}}) {
       Check(clGetEventProfilingInfo(event, name, sizeof(*value), value, nullptr), "clGetEventProfilingInfo");
     }
     return times;

@@ -115,8 +115,8 @@ void LeaseTable::Revoke(Member& member) {
       member.wants = page.wants.load(std::memory_order_seq_cst) != 0;
       return;
     }
-    // Tracked too: a lone holder's commands must be found out about before they can drain. One that is tracked finds the
-    // new word at its last completion, and is not woken for it (CheckOverdue() rings, should it not).
+    // Tracked too: a lone holder's commands must be found out about before they can drain. One that is tracked finds
+    // the new word at its last completion, and is not woken for it (CheckOverdue() rings, should it not).
     if (word.state() == LeaseState::kBusy && Exchange(page, word, word.WithTracked().WithState(LeaseState::kRevoke))) {
       if (word.tracked()) return;
       break;

@@ -40,13 +40,13 @@ struct Arbiter::Impl {
   bool EndsOvercommitment(const Client& client) const;
   bool MayJoin(const Client& client) const;  // run beside the holders of its class
 
-  bool OthersWait(const Client& client) const;        // anybody, also throttled
-  bool OthersEligible(const Client& client) const;    // anybody who could run now
-  bool HigherRuns(const Client& client) const;        // a higher class has a lease, or could have one now
-  const Client* BestWaiter(int cls) const;            // least virtual time first
-  double HeldOccupancy() const;                       // sum over all holders
-  double ChargedOccupancy() const;                    // the same without guests; contended time is split in it
-  int64_t LeaseStepNs(const Client& client) const;    // how far a lease reaches
+  bool OthersWait(const Client& client) const;      // anybody, also throttled
+  bool OthersEligible(const Client& client) const;  // anybody who could run now
+  bool HigherRuns(const Client& client) const;      // a higher class has a lease, or could have one now
+  const Client* BestWaiter(int cls) const;          // least virtual time first
+  double HeldOccupancy() const;                     // sum over all holders
+  double ChargedOccupancy() const;                  // the same without guests; contended time is split in it
+  int64_t LeaseStepNs(const Client& client) const;  // how far a lease reaches
   int64_t LongestLimitedNs() const { return 2 * options.quantum_ns; }
   bool Throttled(const Client& client) const;
   int64_t TakeAtNs(const Client& client) const;       // when an idle lease's grace ends

@@ -13,7 +13,7 @@
 namespace xpool {
 
 struct ProcessStat {
-  char state = '?';          // R, S, D, T (stopped), t (traced), Z, X
+  char state = '?';  // R, S, D, T (stopped), t (traced), Z, X
   pid_t parent = 0;
   uint64_t start_ticks = 0;  // since boot: with the pid, the identity of a process
   int64_t cpu_time_ns = 0;   // user + system of all threads, in clock ticks' resolution
