@@ -1,0 +1,82 @@
+// The floor of each kind of channel, on which remote calls are built: a small message there and back, and bulk one way.
+// Both ends are threads of this process, as near to two processes as one benchmark gets.
+
+#include <benchmark/benchmark.h>
+
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "base/bytes.h"
+#include "transport/testing/tls_pair.h"
+
+namespace xpool::transport {
+namespace {
+
+constexpr size_t kBulkBytes = 64 * kMiB;
+constexpr size_t kBulkPieceBytes = kMiB;
+
+using MakePair = ChannelPair (*)();
+
+ChannelPair MakeDefaultRingPair() { return MakeRingPair(); }
+
+// Sends back each message of |size| bytes until the other side closes.
+void Echo(Channel* channel, size_t size) {
+  std::vector<std::byte> message(size);
+  const iovec piece{message.data(), size};
+  while (ReceiveAll(*channel, message, Deadline::Never()).ok()) {
+    if (!SendAll(*channel, {&piece, 1}, Deadline::Never()).ok()) return;
+  }
+}
+
+void BM_RoundTrip(benchmark::State& state, MakePair make) {
+  ChannelPair pair = make();
+  const size_t size = static_cast<size_t>(state.range(0));
+  std::thread peer([&] { Echo(pair.right.get(), size); });
+  std::vector<std::byte> message(size);
+  const iovec piece{message.data(), size};
+  for (auto _ : state) {
+    if (!SendAll(*pair.left, {&piece, 1}, Deadline::Never()).ok()) break;
+    if (!ReceiveAll(*pair.left, message, Deadline::Never()).ok()) break;
+  }
+  pair.left->Close();
+  peer.join();
+}
+
+// Takes |kBulkBytes| and answers with a byte, again and again.
+void Sink(Channel* channel) {
+  std::vector<std::byte> buffer(kBulkPieceBytes);
+  const iovec done{buffer.data(), 1};
+  while (true) {
+    for (size_t received = 0; received < kBulkBytes; received += buffer.size()) {
+      if (!ReceiveAll(*channel, buffer, Deadline::Never()).ok()) return;
+    }
+    if (!SendAll(*channel, {&done, 1}, Deadline::Never()).ok()) return;
+  }
+}
+
+void BM_Bulk(benchmark::State& state, MakePair make) {
+  ChannelPair pair = make();
+  std::thread peer([&] { Sink(pair.right.get()); });
+  std::vector<std::byte> bytes(kBulkBytes, std::byte{1});
+  const iovec piece{bytes.data(), bytes.size()};
+  for (auto _ : state) {
+    if (!SendAll(*pair.left, {&piece, 1}, Deadline::Never()).ok()) break;
+    if (!ReceiveAll(*pair.left, std::span(bytes).first(1), Deadline::Never()).ok()) break;
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(kBulkBytes));
+  pair.left->Close();
+  peer.join();
+}
+
+BENCHMARK_CAPTURE(BM_RoundTrip, unix, MakeUnixPair)->Arg(64)->UseRealTime();
+BENCHMARK_CAPTURE(BM_RoundTrip, tcp, MakeTcpPair)->Arg(64)->UseRealTime();
+BENCHMARK_CAPTURE(BM_RoundTrip, tls, MakeTlsPair)->Arg(64)->UseRealTime();
+BENCHMARK_CAPTURE(BM_RoundTrip, ring, MakeDefaultRingPair)->Arg(64)->UseRealTime();
+BENCHMARK_CAPTURE(BM_Bulk, unix, MakeUnixPair)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Bulk, tcp, MakeTcpPair)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Bulk, tls, MakeTlsPair)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Bulk, ring, MakeDefaultRingPair)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace xpool::transport
