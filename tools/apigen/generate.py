@@ -5,6 +5,8 @@ import emit_hooks
 import emit_info
 import emit_null
 import emit_shim
+import emit_wire
+import emit_wire_serve
 import lock
 import spec as spec_module
 from icd import ICD_SLOTS
@@ -25,6 +27,10 @@ def outputs(spec):
         "null_driver_gen.h": emit_null.header(spec),
         "null_driver_gen.cc": emit_null.source(spec),
         "null_driver_tables.cc": emit_null.tables(spec, ICD_SLOTS),
+        "wire_codec.h": emit_wire.header(spec),
+        "wire_encode.cc": emit_wire.encode(spec),
+        "wire_answers.cc": emit_wire.answers(spec),
+        "wire_serve.cc": emit_wire_serve.source(spec),
     }
 
 
