@@ -70,7 +70,7 @@ class Channel {
   virtual PollTarget PollFor(Interest interest) = 0;
 
   // Waits until something of |interest| is possible or the stream is over (the next Send or Receive says so). OK may
-  // come for nothing. DEADLINE_EXCEEDED, CANCELLED.
+  // come for nothing. DEADLINE_EXCEEDED; after Close on this side OK or CANCELLED.
   virtual absl::Status Wait(Interest interest, const Deadline& deadline);
 
   // Ends the stream, both ways. Bytes already taken by Send still reach the peer where it reads on and the kind keeps
