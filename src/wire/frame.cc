@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -116,12 +117,14 @@ absl::StatusOr<std::optional<Frame>> FrameParser::Next(std::span<const std::byte
   absl::StatusOr<bool> header = TakeHeader(input);
   if (!header.ok()) return status_ = header.status();
   if (!*header) return std::nullopt;
-  return TakePayload(input);
+  absl::StatusOr<std::optional<Frame>> frame = TakePayload(input);
+  if (!frame.ok()) status_ = frame.status();
+  return frame;
 }
 
 std::span<std::byte> FrameParser::Missing() {
-  if (header_have_ < kFrameHeaderBytes) return {};
-  return {PayloadBuffer() + payload_have_, header_.length - payload_have_};
+  if (header_have_ < kFrameHeaderBytes || !MakeRoom()) return {};
+  return {place() + payload_have_, header_.length - payload_have_};
 }
 
 size_t FrameParser::wanted() const {
@@ -151,28 +154,29 @@ absl::StatusOr<bool> FrameParser::TakeHeader(std::span<const std::byte>* input) 
   return true;
 }
 
-std::optional<Frame> FrameParser::TakePayload(std::span<const std::byte>* input) {
+absl::StatusOr<std::optional<Frame>> FrameParser::TakePayload(std::span<const std::byte>* input) {
   if (payload_have_ == 0 && placed_.empty() && input->size() >= header_.length) {
     const std::span<const std::byte> payload = input->first(header_.length);
     *input = input->subspan(header_.length);
     return Finish(payload);
   }
   const size_t taken = std::min<size_t>(header_.length - payload_have_, input->size());
-  if (taken > 0) std::memcpy(PayloadBuffer() + payload_have_, input->data(), taken);
+  if (taken > 0 && !MakeRoom()) {
+    return absl::ResourceExhaustedError(absl::StrCat("no memory for a frame of ", header_.length, " bytes"));
+  }
+  if (taken > 0) std::memcpy(place() + payload_have_, input->data(), taken);
   *input = input->subspan(taken);
   payload_have_ += taken;
   if (payload_have_ < header_.length) return std::nullopt;
-  return Finish({PayloadBuffer(), header_.length});
+  return Finish({place(), header_.length});
 }
 
-std::byte* FrameParser::PayloadBuffer() {
-  if (!placed_.empty()) return placed_.data();
-  if (header_.length > capacity_) {
-    // Nothing of this payload is in the old buffer yet: the length is known before its first byte.
-    buffer_ = std::make_unique_for_overwrite<std::byte[]>(header_.length);
-    capacity_ = header_.length;
-  }
-  return buffer_.get();
+bool FrameParser::MakeRoom() {
+  if (!placed_.empty() || header_.length <= capacity_) return true;
+  // Nothing of this payload is in the old buffer yet: the length is known before its first byte.
+  buffer_.reset(new (std::nothrow) std::byte[header_.length]);
+  capacity_ = buffer_ != nullptr ? header_.length : 0;
+  return buffer_ != nullptr;
 }
 
 Frame FrameParser::Finish(std::span<const std::byte> payload) {

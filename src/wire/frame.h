@@ -111,11 +111,13 @@ class FrameParser {
 
   // The next frame, taken from what the parser has and from the front of |*input|, which is moved past what was used;
   // nullopt when |*input| is used up before a frame is complete. The payload is good until the next call of a non-const
-  // method, and as long as |*input|'s memory. Errors are DecodeHeader's and stick: the stream has no frames any more.
+  // method, and as long as |*input|'s memory. Errors are DecodeHeader's, or RESOURCE_EXHAUSTED when there is no memory
+  // for a payload; they stick: the stream has no frames any more.
   absl::StatusOr<std::optional<Frame>> Next(std::span<const std::byte>* input);
 
   // In the middle of a payload: where its missing bytes belong, so that they can be received there directly. Otherwise
-  // empty. After filling the first |bytes| of it call Filled(bytes), then Next() (with empty input) for the frame.
+  // (or without memory for it, which Next() will say) empty. After filling the first |bytes| of it call Filled(bytes),
+  // then Next() (with empty input) for the frame.
   std::span<std::byte> Missing();
   // REQUIRES: |bytes| <= Missing().size().
   void Filled(size_t bytes) { payload_have_ += bytes; }
@@ -132,8 +134,10 @@ class FrameParser {
  private:
   // True when the header is complete and right.
   absl::StatusOr<bool> TakeHeader(std::span<const std::byte>* input);
-  std::optional<Frame> TakePayload(std::span<const std::byte>* input);
-  std::byte* PayloadBuffer();
+  absl::StatusOr<std::optional<Frame>> TakePayload(std::span<const std::byte>* input);
+  // Sees to it that place() holds the payload; false when there is no memory for it.
+  bool MakeRoom();
+  std::byte* place() { return placed_.empty() ? buffer_.get() : placed_.data(); }
   Frame Finish(std::span<const std::byte> payload);
 
   uint32_t max_payload_bytes_;

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -134,6 +136,17 @@ class FrameParserTest : public testing::Test {
     }
   }
 
+  // Takes most of the process's address space away.
+  bool RefusesForWantOfMemory() {
+    const rlimit limit = {.rlim_cur = 512 << 20, .rlim_max = 512 << 20};
+    setrlimit(RLIMIT_AS, &limit);
+    FrameParser parser(UINT32_MAX);
+    FrameHeader header = CallHeader(1);
+    header.length = UINT32_MAX;
+    const bool header_taken = Feed(&parser, EncodeHeader(header)).ok();
+    return header_taken && parser.Missing().empty() && absl::IsResourceExhausted(Feed(&parser, stream_));
+  }
+
   const std::vector<std::vector<std::byte>> payloads_ = {Payload(3, 1), {}, Payload(900, 2), Payload(1, 3), {}};
   Writer writer_;
   std::vector<std::byte> stream_;
@@ -214,6 +227,13 @@ TEST_F(FrameParserTest, ResetForgetsAHalfFrame) {
   parser.Reset();
   ASSERT_TRUE(Feed(&parser, stream_).ok());
   EXPECT_EQ(received_, payloads_);
+}
+
+TEST_F(FrameParserTest, PayloadWithoutMemoryForItIsAnError) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
+  GTEST_SKIP() << "a sanitizer needs address space without a limit";
+#endif
+  EXPECT_EXIT(std::_Exit(RefusesForWantOfMemory() ? 0 : 1), testing::ExitedWithCode(0), "");
 }
 
 TEST_F(FrameParserTest, NewLimitHoldsFromTheNextHeaderOn) {

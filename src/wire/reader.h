@@ -68,7 +68,8 @@ class Reader {
   // among the characters, or none at the end, is an error.
   const char* CString(const char* field, uint64_t max_length = kNoLimit);
 
-  // Exactly |count| elements. Any value of |count| is safe to pass.
+  // Exactly |count| elements. Any value of |count| is safe to pass. Elements of any array are not looked at: handles
+  // and enums among them may have any bits.
   template <WireElement T>
   std::span<const T> Elements(const char* field, uint64_t count) {
     if (count > left() / sizeof(T)) {
