@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the test programs beside the sources with the sanitizers of a preset (asan or tsan) and runs them. They reach the
-# shim (in a slice on PoCL, served by the test), the session and its threads, the agent over real sockets, the arbiter and
-# the null driver. Under the thread sanitizer the conformance suite follows, over the machine's drivers, alone and beside a
+# shim (in a slice on PoCL, served by the test), the session and its threads, the agent over real sockets, the arbiter,
+# the null driver, and the wire and transports of remote slices. Under the thread sanitizer the conformance suite follows, over the machine's drivers, alone and beside a
 # slice that saturates the XPU: the shim and the suite are instrumented, agent and command are those of the release build.
 # What else needs several programs of ours (tests/) can be run by hand:
 #   cmake --build --preset asan && ctest --preset asan -LE 'native|fuzz'
@@ -10,9 +10,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tools/setup/lib.sh
 preset="${1:?usage: sanitize.sh asan|tsan}"
 
-targets=(base_test slice_test session_test opencl_shim_test null_driver_test local_driver_test agent_test)
+targets=(base_test slice_test session_test opencl_shim_test null_driver_test local_driver_test agent_test
+  transport_test transport_tls_test)
 # One thread, so nothing for the thread sanitizer.
-[ "$preset" = asan ] && targets+=(arbiter_test arbiter_property_test device_test opencl_api_test opencl_test)
+[ "$preset" = asan ] && targets+=(arbiter_test arbiter_property_test device_test opencl_api_test opencl_test wire_test
+  wire_opencl_test wire_codec_test)
 suite=()
 [ "$preset" = tsan ] && suite=(conformance saturate xpool_opencl_shim)
 
