@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the test programs beside the sources with the sanitizers of a preset (asan or tsan) and runs them. They reach the
 # shim (in a slice on PoCL, served by the test), the session and its threads, the agent over real sockets, the arbiter,
-# the null driver, and the wire and transports of remote slices. Under the thread sanitizer the conformance suite follows, over the machine's drivers, alone and beside a
-# slice that saturates the XPU: the shim and the suite are instrumented, agent and command are those of the release build.
+# the null driver, and the wire and transports of remote slices. Under the thread sanitizer the conformance suite follows,
+# over the machine's drivers, alone and beside a slice that saturates the XPU: the shim and the suite are instrumented,
+# agent and command are those of the release build.
 # What else needs several programs of ours (tests/) can be run by hand:
 #   cmake --build --preset asan && ctest --preset asan -LE 'native|fuzz'
 set -euo pipefail
