@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "opencl/pixel.h"
 
 namespace xpool::wire_cl {
 namespace {
@@ -69,36 +70,6 @@ uint64_t RowBytes(size_t width, size_t pixel_bytes) {
   return __builtin_mul_overflow(uint64_t{width}, uint64_t{pixel_bytes}, &bytes) ? 0 : bytes;
 }
 
-size_t Channels(cl_channel_order order) {
-  switch (order) {
-    case CL_R:
-    case CL_A:
-    case CL_Rx:
-    case CL_INTENSITY:
-    case CL_LUMINANCE:
-    case CL_DEPTH:
-      return 1;
-    case CL_RG:
-    case CL_RA:
-    case CL_RGx:
-      return 2;
-    case CL_RGB:
-    case CL_RGBx:
-    case CL_sRGB:
-      return 3;
-    case CL_RGBA:
-    case CL_BGRA:
-    case CL_ARGB:
-    case CL_ABGR:
-    case CL_sRGBx:
-    case CL_sRGBA:
-    case CL_sBGRA:
-      return 4;
-    default:
-      return 0;
-  }
-}
-
 }  // namespace
 
 HostLayout DenseLayout(uint64_t bytes) { return {.row_bytes = bytes, .row_pitch = bytes, .slice_pitch = bytes}; }
@@ -156,37 +127,6 @@ absl::StatusOr<HostLayout> ImageRowsLayout(const cl_image_format& format, size_t
 absl::StatusOr<HostLayout> ImageSlicesLayout(const cl_image_format& format, size_t width, size_t height, size_t depth,
                                              size_t row_pitch, size_t slice_pitch) {
   return MakeLayout({RowBytes(width, PixelBytes(format)), height, depth, row_pitch, slice_pitch});
-}
-
-size_t PixelBytes(const cl_image_format& format) {
-  const size_t channels = Channels(format.image_channel_order);
-  if (channels == 0) return 0;
-  switch (format.image_channel_data_type) {
-    case CL_UNORM_SHORT_565:
-    case CL_UNORM_SHORT_555:
-      return 2;
-    case CL_UNORM_INT_101010:
-    case CL_UNORM_INT_101010_2:
-    case CL_UNORM_INT24:
-      return 4;
-    case CL_SNORM_INT8:
-    case CL_UNORM_INT8:
-    case CL_SIGNED_INT8:
-    case CL_UNSIGNED_INT8:
-      return channels;
-    case CL_SNORM_INT16:
-    case CL_UNORM_INT16:
-    case CL_SIGNED_INT16:
-    case CL_UNSIGNED_INT16:
-    case CL_HALF_FLOAT:
-      return 2 * channels;
-    case CL_SIGNED_INT32:
-    case CL_UNSIGNED_INT32:
-    case CL_FLOAT:
-      return 4 * channels;
-    default:
-      return 0;
-  }
 }
 
 void Pack(const HostLayout& layout, const void* host, std::byte* packed) {

@@ -52,9 +52,6 @@ absl::StatusOr<HostLayout> ImageRowsLayout(const cl_image_format& format, size_t
 absl::StatusOr<HostLayout> ImageSlicesLayout(const cl_image_format& format, size_t width, size_t height, size_t depth,
                                              size_t row_pitch, size_t slice_pitch);
 
-// Bytes of one pixel; 0 for a format that OpenCL does not have.
-size_t PixelBytes(const cl_image_format& format);
-
 // Between the program's memory and packed bytes. REQUIRES: |packed| has layout.bytes() bytes.
 void Pack(const HostLayout& layout, const void* host, std::byte* packed);
 void Unpack(const HostLayout& layout, const std::byte* packed, void* host);

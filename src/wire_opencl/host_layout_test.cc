@@ -96,13 +96,5 @@ TEST(HostLayoutTest, ImageDataFollowsTheImagesType) {
   EXPECT_FALSE(ImageRowsLayout({CL_RGBA, 1}, 5, 3, 0).ok()) << "a format that is none";
 }
 
-TEST(HostLayoutTest, PixelBytesAreThoseOfTheFormat) {
-  EXPECT_EQ(PixelBytes({CL_RGBA, CL_FLOAT}), 16u);
-  EXPECT_EQ(PixelBytes({CL_RG, CL_HALF_FLOAT}), 4u);
-  EXPECT_EQ(PixelBytes({CL_DEPTH, CL_UNORM_INT16}), 2u);
-  EXPECT_EQ(PixelBytes({CL_RGB, CL_UNORM_SHORT_565}), 2u);
-  EXPECT_EQ(PixelBytes({0, CL_FLOAT}), 0u);
-}
-
 }  // namespace
 }  // namespace xpool::wire_cl

@@ -10,14 +10,14 @@ from pathlib import Path
 # A folder may include itself, what is listed for it, and all those may include in turn.
 ALLOWED = {
     "base": [],
-    "opencl": [],  # what the shim and the null driver share
+    "opencl": [],  # what the shim, the null driver and the codec share
     "generated": ["base", "shim/opencl"],  # entry points call the shim's hooks
     "backend/local": ["base", "generated"],
     "generated/opencl/null_driver": ["backend/null"],  # the null driver's generated half
     "backend/null": ["base", "opencl", "generated", "generated/opencl/null_driver"],
     "wire": ["base"],  # enters the program: no more than base and Abseil
     "generated/opencl/wire": ["wire_opencl"],  # the codec's generated half, and its tests
-    "wire_opencl": ["base", "wire", "generated"],
+    "wire_opencl": ["base", "opencl", "wire", "generated"],
     "slice": ["base"],
     "transport": ["base"],  # enters the program, but for tls_*: no more than base and Abseil
     "arbiter": ["base"],

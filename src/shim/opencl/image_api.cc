@@ -5,6 +5,7 @@
 
 #include "generated/opencl/hooks.h"
 #include "opencl/info.h"
+#include "opencl/pixel.h"
 #include "shim/opencl/driver_info.h"
 #include "shim/opencl/memory.h"
 #include "shim/opencl/memory_fate.h"
@@ -13,58 +14,13 @@
 namespace xpool::cl {
 namespace {
 
-size_t ChannelCount(cl_channel_order order) {
-  switch (order) {
-    case CL_R:
-    case CL_A:
-    case CL_Rx:
-    case CL_INTENSITY:
-    case CL_LUMINANCE:
-    case CL_DEPTH:
-      return 1;
-    case CL_RG:
-    case CL_RA:
-    case CL_RGx:
-      return 2;
-    case CL_RGB:
-    case CL_RGBx:
-    case CL_sRGB:
-      return 3;
-    default:
-      return 4;
-  }
-}
-
-size_t ElementBytes(const cl_image_format& format) {
-  switch (format.image_channel_data_type) {
-    case CL_UNORM_SHORT_565:
-    case CL_UNORM_SHORT_555:
-      return 2;
-    case CL_UNORM_INT_101010:
-    case CL_UNORM_INT_101010_2:
-    case CL_UNORM_INT24:
-      return 4;
-    case CL_SNORM_INT8:
-    case CL_UNORM_INT8:
-    case CL_SIGNED_INT8:
-    case CL_UNSIGNED_INT8:
-      return ChannelCount(format.image_channel_order);
-    case CL_SIGNED_INT32:
-    case CL_UNSIGNED_INT32:
-    case CL_FLOAT:
-      return 4 * ChannelCount(format.image_channel_order);
-    default:
-      return 2 * ChannelCount(format.image_channel_order);
-  }
-}
-
 uint64_t SaturatingMultiply(uint64_t a, uint64_t b) {
   uint64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<uint64_t>::max() : product;
 }
 
 uint64_t EstimateBytes(const cl_image_format& format, const cl_image_desc& desc) {
-  uint64_t bytes = SaturatingMultiply(ElementBytes(format), desc.image_width);
+  uint64_t bytes = SaturatingMultiply(PixelBytes(format, 4, 2), desc.image_width);
   const cl_mem_object_type type = desc.image_type;
   if (type == CL_MEM_OBJECT_IMAGE2D || type == CL_MEM_OBJECT_IMAGE3D || type == CL_MEM_OBJECT_IMAGE2D_ARRAY) {
     bytes = SaturatingMultiply(bytes, desc.image_height);
