@@ -73,11 +73,11 @@ int64_t ProcessCpuTimeNs(pid_t pid) {
   return int64_t{time.tv_sec} * kNsPerSec + time.tv_nsec;
 }
 
-bool ForEachThread(pid_t pid, absl::FunctionRef<void(int tasks, const char* thread)> visit) {
+bool ForEachThread(pid_t pid, absl::FunctionRef<void(int tasks, pid_t thread)> visit) {
   DIR* const tasks = opendir(absl::StrCat("/proc/", pid, "/task").c_str());
   if (tasks == nullptr) return false;
   while (const dirent* entry = readdir(tasks)) {
-    if (entry->d_name[0] != '.') visit(dirfd(tasks), entry->d_name);
+    if (entry->d_name[0] != '.') visit(dirfd(tasks), static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10)));
   }
   closedir(tasks);
   return true;
@@ -121,7 +121,7 @@ bool HasOwnSession(pid_t pid) {
 }
 
 // The second field of /proc/PID/task/TID/schedstat; 0 when it cannot be read, as of a thread that has just exited.
-int64_t RunQueueWaitNs(int tasks, const char* thread) {
+int64_t RunQueueWaitNs(int tasks, pid_t thread) {
   const UniqueFd file(openat(tasks, absl::StrCat(thread, "/schedstat").c_str(), O_RDONLY | O_CLOEXEC));
   char text[96];
   const ssize_t got = file.valid() ? read(file.get(), text, sizeof(text) - 1) : -1;
@@ -136,7 +136,7 @@ int64_t RunQueueWaitNs(int tasks, const char* thread) {
 int64_t ProcessCpuDemandNs(pid_t pid) {
   int64_t wait_ns = 0;
   const bool there =
-      ForEachThread(pid, [&wait_ns](int tasks, const char* thread) { wait_ns += RunQueueWaitNs(tasks, thread); });
+      ForEachThread(pid, [&wait_ns](int tasks, pid_t thread) { wait_ns += RunQueueWaitNs(tasks, thread); });
   if (!there) return -1;
   // Not schedstat's own first field: that of a running thread is a scheduler tick old, about as long as a lease.
   const int64_t run_ns = ProcessCpuTimeNs(pid);
@@ -145,9 +145,7 @@ int64_t ProcessCpuDemandNs(pid_t pid) {
 
 void SetCpuScheduling(pid_t pid, const CpuScheduling& scheduling) {
   if (HasOwnSession(pid)) std::ofstream(absl::StrCat("/proc/", pid, "/autogroup")) << scheduling.nice;
-  ForEachThread(pid, [&scheduling](int, const char* thread) {
-    SetThreadScheduling(static_cast<pid_t>(std::strtol(thread, nullptr, 10)), scheduling);
-  });
+  ForEachThread(pid, [&scheduling](int, pid_t thread) { SetThreadScheduling(thread, scheduling); });
 }
 
 }  // namespace xpool

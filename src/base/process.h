@@ -31,8 +31,8 @@ pid_t PidOfPidfd(int pidfd);
 
 bool PidfdIsDead(int pidfd);
 
-// Calls |visit|(descriptor of /proc/PID/task, a thread's entry in it) for every thread; false when the process is gone.
-bool ForEachThread(pid_t pid, absl::FunctionRef<void(int tasks, const char* thread)> visit);
+// Calls |visit|(descriptor of /proc/PID/task, thread) for every thread; false when the process is gone.
+bool ForEachThread(pid_t pid, absl::FunctionRef<void(int tasks, pid_t thread)> visit);
 
 // CPU time of all threads of |pid| at nanosecond resolution, by its CPU clock; -1 when it is gone.
 int64_t ProcessCpuTimeNs(pid_t pid);
@@ -50,8 +50,8 @@ struct CpuScheduling {
 
 // Best effort, thread by thread: where a lower nice value is not permitted, the rest is still set; threads of another
 // than the ordinary scheduling policy are left alone. Linux may group threads by session (autogroup), and then nice
-// values count only within one: a session of the program's own (it, or the `xpool run` that started
-// it, leads it) gets the value too.
+// values count only within one: a session of the program's own (it, or the `xpool run` that started it, leads it) gets
+// the value too.
 void SetCpuScheduling(pid_t pid, const CpuScheduling& scheduling);
 
 }  // namespace xpool

@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -32,8 +31,7 @@ int FirstCpu(const cpu_set_t& cpus) {
 void ThreadPins::Release(pid_t pid) {
   cpu_set_t all;
   if (sched_getaffinity(pid, sizeof(all), &all) != 0 || CPU_COUNT(&all) < 2 || !AsksForPins(pid)) return;
-  ForEachThread(pid, [&](int, const char* name) {
-    const auto thread = static_cast<pid_t>(std::strtol(name, nullptr, 10));
+  ForEachThread(pid, [&](int, pid_t thread) {
     cpu_set_t own;
     if (sched_getaffinity(thread, sizeof(own), &own) != 0 || CPU_COUNT(&own) != 1) return;
     if (sched_setaffinity(thread, sizeof(all), &all) == 0) released_.push_back({thread, FirstCpu(own)});
