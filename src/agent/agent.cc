@@ -145,10 +145,10 @@ absl::StatusOr<SliceView> Agent::ResizeSlice(std::string_view name_or_id, const 
     registry_.Put(changed);
     ledger_.SetLimit(changed.number, changed.memory_bytes);
     if (LeaseBroker* broker = BrokerOf(changed.xpu_id)) broker->SetTerms(changed.number, changed.terms());
-    if (changed.priority != slice.priority) ScheduleByClass(changed);
     for (const SessionId id : SessionsOf(changed.number)) {
       const auto& link = sessions_.at(id).link;
-      if (link == nullptr) continue;
+      if (link == nullptr) continue;  // it may be dead, and its pid somebody else's
+      if (changed.priority != slice.priority) ScheduleByClass(changed, link->pid);
       link->page->memory_limit_bytes.store(changed.memory_bytes, std::memory_order_relaxed);
       if (ledger_.used_bytes(changed.number) <= changed.memory_bytes) continue;
       link->page->memory_trim.fetch_add(1, std::memory_order_relaxed);

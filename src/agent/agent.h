@@ -140,8 +140,8 @@ class Agent {
   absl::Status EraseSlice(const SliceRecord& slice, const std::string& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the slice if its owner is dead and no session is left.
   void EraseIfOrphaned(SliceNumber number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // On an XPU that is this machine's CPU: gives the slice's programs the CPU scheduling of its priority class.
-  void ScheduleByClass(const SliceRecord& slice) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // On an XPU that is this machine's CPU: gives a program of the slice the CPU scheduling of its priority class.
+  void ScheduleByClass(const SliceRecord& slice, pid_t pid) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<SessionId> SessionsOf(SliceNumber slice) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SliceView ViewOf(const SliceRecord& slice, const std::map<SliceNumber, SliceLeaseView>& leases) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

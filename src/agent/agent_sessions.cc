@@ -61,13 +61,9 @@ CpuScheduling SchedulingOf(arbiter::Priority priority) {
 
 }  // namespace
 
-void Agent::ScheduleByClass(const SliceRecord& slice) const {
+void Agent::ScheduleByClass(const SliceRecord& slice, pid_t pid) const {
   const XpuInfo* const xpu = registry_.Xpu(slice.xpu_id);
-  if (xpu == nullptr || !xpu->is_cpu()) return;
-  for (const SessionId id : SessionsOf(slice.number)) {
-    const auto& link = sessions_.at(id).link;  // without one it may be dead, and its pid somebody else's
-    if (link != nullptr) SetCpuScheduling(link->pid, SchedulingOf(slice.priority));
-  }
+  if (xpu != nullptr && xpu->is_cpu()) SetCpuScheduling(pid, SchedulingOf(slice.priority));
 }
 
 absl::StatusOr<SliceRecord> Agent::CheckHello(const Hello& hello, const PeerCredentials& peer) {
@@ -178,7 +174,7 @@ absl::StatusOr<Attached> Agent::Attach(const Hello& hello, Peer peer) {
     session->link = link;
     session->pidfd.Reset();
     // A normal slice's program keeps the nice value that its user gave it.
-    if (slice.priority != arbiter::Priority::kNormal) ScheduleByClass(slice);
+    if (slice.priority != arbiter::Priority::kNormal) ScheduleByClass(slice, link->pid);
     BrokerOf(slice.xpu_id)->AddSession(link, word);
     attached.welcome = MakeWelcome(slice, xpu, id);
     attached.page_fd = std::move(page->fd);

@@ -49,8 +49,8 @@ class LeaseTable {
     std::function<int64_t(pid_t)> cpu_demand_ns;
     std::function<char(pid_t)> process_state;
     std::function<bool(const SessionLink&)> kill;
-    std::function<void(pid_t, bool share)>
-        share_cores;  // on a CPU XPU: the program now runs beside another, or no more
+    // On a CPU XPU: the program now runs beside another, or no more.
+    std::function<void(pid_t, bool share)> share_cores;
   };
 
   LeaseTable(Config config, Hooks hooks, TraceLog* trace);
