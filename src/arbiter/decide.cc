@@ -100,7 +100,9 @@ int64_t Arbiter::Impl::LeaseStepNs(const Client& client) const {
   return alone ? LongestLimitedNs() : options.quantum_ns;
 }
 
-bool Arbiter::Impl::Throttled(const Client& client) const { return !client.bucket.AllowsLease(LeaseStepNs(client)); }
+bool Arbiter::Impl::Throttled(const Client& client) const {
+  return client.bucket.limited() && !client.bucket.AllowsLease(LeaseStepNs(client));
+}
 
 int64_t Arbiter::Impl::TakeAtNs(const Client& client) const {
   int64_t gap_ns = client.reported_gap_ns;
