@@ -66,6 +66,13 @@ Environment AgentEnvironment(const AgentPaths& paths) {
   return environment;
 }
 
+// The process that the directory's pid file names; 0: none.
+pid_t NamedAgent(const AgentPaths& paths) {
+  pid_t pid = 0;
+  std::ifstream(paths.pid_file()) >> pid;
+  return pid;
+}
+
 // One attempt to have an agent, from the first look to its first answer.
 class Launch {
  public:
@@ -116,9 +123,17 @@ class Launch {
       const bool dead = !process.ok() || PidfdIsDead(process->get());
       absl::StatusOr<v1::Status> status = AgentClient(options_.paths).GetStatus();
       if (!absl::IsUnavailable(status.status())) return status;
-      if (dead) return Died(program, LastLine(log, log_begin));
+      if (dead && !AnotherStarts(pid)) return Died(program, LastLine(log, log_begin));
       RETURN_IF_ERROR(Wait("the agent to look at its devices"));
     }
+  }
+
+  // Whether ours, |pid|, has died because somebody else's was faster, which has not answered yet.
+  bool AnotherStarts(pid_t pid) const {
+    const pid_t named = NamedAgent(options_.paths);
+    if (named <= 0 || named == pid) return false;
+    const absl::StatusOr<UniqueFd> process = OpenPidfd(named);
+    return process.ok() && !PidfdIsDead(process->get());
   }
 
   absl::Status Died(const std::string& program, const std::string& last_words) const {
@@ -192,7 +207,7 @@ absl::Status StopAgent(const AgentPaths& paths, const Clock& clock) {
   if (status.ok()) {
     pid = status->pid();
   } else if (absl::IsDeadlineExceeded(status.status())) {
-    std::ifstream(paths.pid_file()) >> pid;  // It does not answer: its file still names it.
+    pid = NamedAgent(paths);  // It does not answer: its file still names it.
   }
   if (pid <= 0) return status.status();
   ASSIGN_OR_RETURN(const UniqueFd process, OpenPidfd(pid));

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """End-to-end tests of `xpool` with the real agent and the drivers of this machine (PoCL will do)."""
 import argparse
+import fcntl
 import json
 import os
 import signal
@@ -50,6 +51,26 @@ class RealAgent(CommandTest):
         xpus = json.loads(done.stdout)["xpus"]
         self.assertTrue(xpus, "no OpenCL driver is installed")
         self.assertGreater(int(xpus[0]["memory_bytes"]), 0)
+
+    def test_an_agent_that_somebody_else_is_starting_is_waited_for(self):
+        """Theirs holds the directory but does not answer yet, so ours ends at once: that is no failure."""
+        other = subprocess.Popen(["sleep", "60"])
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        with open(self.path("agent.pid"), "w") as pid_file:
+            pid_file.write(f"{other.pid}\n")
+            pid_file.flush()
+            fcntl.flock(pid_file, fcntl.LOCK_EX)
+            devices = self.start("devices", "--json")
+            log = self.path("agent.log")
+            self.wait_for("our agent's end", lambda: log.exists() and "already runs" in log.read_text())
+        theirs = subprocess.Popen([self.agent, "--dir", self.directory, "--metrics-address", "off"],
+                                  env=self.environment, stderr=subprocess.DEVNULL)
+        self.addCleanup(theirs.wait)
+        self.addCleanup(theirs.terminate)
+        out, errors = devices.communicate(timeout=60)
+        self.assertEqual(devices.returncode, 0, errors)
+        self.assertTrue(json.loads(out)["xpus"])
 
     def test_guarantees_over_the_whole_xpu_are_refused_with_what_is_free(self):
         self.assertEqual(self.call("slice", "create", "a", "-c", "90%", "-m", "64Mi", "-x", "xpu0").returncode, 0)
