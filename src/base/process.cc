@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,6 +66,15 @@ bool PidfdIsDead(int pidfd) {
   pollfd entry{pidfd, POLLIN, 0};
   return poll(&entry, 1, 0) == 1;
 }
+
+absl::StatusOr<UniqueFd> OpenSameProcess(pid_t pid, uint64_t start_ticks) {
+  ASSIGN_OR_RETURN(UniqueFd pidfd, OpenPidfd(pid));
+  ASSIGN_OR_RETURN(const ProcessStat stat, ReadProcessStat(pid));  // after the pidfd: what lives now lived then
+  if (stat.start_ticks == start_ticks) return pidfd;
+  return absl::NotFoundError(absl::StrCat("process ", pid, " is another one now"));
+}
+
+bool KillByPidfd(int pidfd) { return syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0) == 0; }
 
 int64_t ProcessCpuTimeNs(pid_t pid) {
   clockid_t clock;
@@ -141,6 +152,19 @@ int64_t ProcessCpuDemandNs(pid_t pid) {
   // Not schedstat's own first field: that of a running thread is a scheduler tick old, about as long as a lease.
   const int64_t run_ns = ProcessCpuTimeNs(pid);
   return run_ns < 0 ? -1 : run_ns + wait_ns;
+}
+
+std::string BootId() {
+  static const std::string* const id = [] {
+    auto* name = new std::string;
+    std::ifstream("/proc/sys/kernel/random/boot_id") >> *name;
+    if (!name->empty()) return name;
+    uint64_t parts[2] = {};
+    if (getrandom(parts, sizeof(parts), 0) != sizeof(parts)) abort();  // a name that repeats would be none
+    *name = absl::StrCat("process-", absl::Hex(parts[0]), "-", absl::Hex(parts[1]));
+    return name;
+  }();
+  return *id;
 }
 
 void SetCpuScheduling(pid_t pid, const CpuScheduling& scheduling) {

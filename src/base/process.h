@@ -31,6 +31,12 @@ pid_t PidOfPidfd(int pidfd);
 
 bool PidfdIsDead(int pidfd);
 
+// A pidfd of |pid| if that is still the process that started then (ProcessStat::start_ticks); NOT_FOUND when it is not.
+absl::StatusOr<UniqueFd> OpenSameProcess(pid_t pid, uint64_t start_ticks);
+
+// SIGKILL; false when the process is gone or not ours to kill.
+bool KillByPidfd(int pidfd);
+
 // Calls |visit|(descriptor of /proc/PID/task, thread) for every thread; false when the process is gone.
 bool ForEachThread(pid_t pid, absl::FunctionRef<void(int tasks, pid_t thread)> visit);
 
@@ -41,6 +47,10 @@ int64_t ProcessCpuTimeNs(pid_t pid);
 // of their own; -1 when it is gone. Where the kernel keeps no schedstat it is the CPU time alone. What a thread waited
 // is lost when it exits. Reads a small file for each thread: about 100 us for ten.
 int64_t ProcessCpuDemandNs(pid_t pid);
+
+// This run of the machine, as the kernel names it; CLOCK_MONOTONIC began with it. Where the kernel does not tell, a
+// random name, the same as long as this process lives.
+std::string BootId();
 
 // How the CPU scheduler treats a process's threads. (What threads it starts later inherit it.)
 struct CpuScheduling {

@@ -26,6 +26,11 @@ TEST(ProcessTest, ReadsOwnStat) {
   EXPECT_GE(ProcessCpuTimeNs(getpid()), 0);
 }
 
+TEST(ProcessTest, BootHasOneName) {
+  EXPECT_GE(BootId().size(), 16u);
+  EXPECT_EQ(BootId(), BootId());
+}
+
 TEST(ProcessTest, PidfdTellsDeath) {
   const pid_t child = fork();
   if (child == 0) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -32,6 +34,12 @@ namespace xpool {
 inline absl::Status ErrnoStatus(std::string_view what) {
   const int error = errno;
   return absl::ErrnoToStatus(error, absl::string_view(what.data(), what.size()));
+}
+
+// The status code that came as |number| from another process; nothing when there is none of that number.
+inline std::optional<absl::StatusCode> StatusCodeOf(uint32_t number) {
+  if (number > static_cast<uint32_t>(absl::StatusCode::kUnauthenticated)) return std::nullopt;  // the last one
+  return static_cast<absl::StatusCode>(number);
 }
 
 }  // namespace xpool
