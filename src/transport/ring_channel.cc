@@ -1,6 +1,5 @@
 #include "transport/ring_channel.h"
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -11,6 +10,7 @@
 #include "base/status.h"
 #include "base/unix_socket.h"
 #include "transport/ring_bell.h"
+#include "transport/spin.h"
 
 namespace xpool::transport {
 namespace {
@@ -23,25 +23,8 @@ struct RingOffer {
 };
 static_assert(sizeof(RingOffer) == 16);
 
-constexpr int kSpinRounds = 4000;        // some tens of microseconds
-constexpr int kCoresForSpinning = 4;     // with fewer the peer may need the core we would spin on
 constexpr int kFutexRounds = 8;          // wake-ups for nothing before poll() is trusted more
 constexpr uint32_t kLookEachTurns = 64;  // a caller that never waits must learn of the peer's end too
-
-int SpinRounds(int asked) {
-  if (asked >= 0) return asked;
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof(cores), &cores) != 0) return 0;
-  return CPU_COUNT(&cores) >= kCoresForSpinning ? kSpinRounds : 0;
-}
-
-void Relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 absl::Status CheckUnixStream(int fd) {
   int domain = 0, type = 0;

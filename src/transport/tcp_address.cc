@@ -43,6 +43,11 @@ absl::StatusOr<std::vector<TcpAddress>> Lookup(const HostPort& target, int flags
   return addresses;
 }
 
+bool IsIpv6(std::string_view text) {
+  in6_addr address;
+  return inet_pton(AF_INET6, std::string(text.substr(0, text.find('%'))).c_str(), &address) == 1;
+}
+
 }  // namespace
 
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
@@ -64,6 +69,16 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
   if (!digits || !absl::SimpleAtoi(port_text, &port) || port > UINT16_MAX)
     return BadAddress(text.substr(0, kLongestName), "has no port from 0 to 65535");
   return HostPort{std::string(host), static_cast<uint16_t>(port)};
+}
+
+absl::StatusOr<HostPort> ParseHost(std::string_view text) {
+  const absl::StatusOr<HostPort> whole = ParseHostPort(text);
+  if (whole.ok()) return whole;
+  const bool bare_ipv6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
+  const std::string host = bare_ipv6 ? "[" + std::string(text) + "]" : std::string(text);
+  const absl::StatusOr<HostPort> with_port = ParseHostPort(absl::StrCat(host, ":", kDefaultPort));
+  // What is only short of a port has nothing else that is wrong.
+  return with_port.ok() && (!bare_ipv6 || IsIpv6(text)) ? with_port : whole;
 }
 
 bool TcpAddress::IsLoopback() const {

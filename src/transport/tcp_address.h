@@ -17,8 +17,11 @@ struct HostPort {
   uint16_t port = 0;
 };
 
-// "node7:7070", "10.0.0.2:7070", "[fe80::1]:7070". INVALID_ARGUMENT says what is wrong.
+// "node7:9747", "10.0.0.2:9747", "[fe80::1]:9747". INVALID_ARGUMENT says what is wrong.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
+// The same, and where |text| names no port, the one where nodes listen unless they are told otherwise.
+inline constexpr uint16_t kDefaultPort = 9747;
+absl::StatusOr<HostPort> ParseHost(std::string_view text);
 
 struct TcpAddress {
   sockaddr_storage address{};

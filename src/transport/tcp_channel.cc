@@ -60,34 +60,55 @@ absl::StatusOr<UniqueFd> ConnectOne(const TcpAddress& address, const Deadline& d
   return fd;
 }
 
-std::string PeerName(int fd) {
-  TcpAddress peer;
-  peer.size = sizeof(peer.address);
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer.address), &peer.size) != 0) return "TCP peer";
-  return absl::StrCat("TCP ", peer.ToString());
+struct Reached {
+  UniqueFd socket;
+  std::string address;
+};
+
+// The first of |addresses| that answers. The error says why each of them did not: "ADDRESS: why; ADDRESS: why".
+absl::StatusOr<Reached> ConnectFirst(const std::vector<TcpAddress>& addresses, PlainTcp plain,
+                                     const Deadline& deadline) {
+  absl::Status last = absl::UnavailableError("no address");
+  std::string tried;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    const std::string address = addresses[i].ToString();
+    if (plain == PlainTcp::kLoopbackOnly && !addresses[i].IsLoopback()) {
+      last = PlainRefused(address);
+    } else {
+      const Deadline part = deadline.Part(static_cast<int64_t>(addresses.size() - i), kMostPerAddressNs);
+      absl::StatusOr<UniqueFd> fd = ConnectOne(addresses[i], part);
+      if (fd.ok()) return Reached{*std::move(fd), address};
+      last = fd.status();
+    }
+    absl::StrAppend(&tried, tried.empty() ? "" : "; ", address, ": ", last.message());
+  }
+  return absl::Status(last.code(), tried);
 }
 
 }  // namespace
 
+std::string DescribeTcpPeer(int socket) {
+  TcpAddress peer;
+  peer.size = sizeof(peer.address);
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&peer.address), &peer.size) != 0) return "TCP peer";
+  return absl::StrCat("TCP ", peer.ToString());
+}
+
 absl::StatusOr<std::unique_ptr<Channel>> ConnectTcp(std::string_view target, PlainTcp plain, const Deadline& deadline) {
   ASSIGN_OR_RETURN(const HostPort host_port, ParseHostPort(target));
   ASSIGN_OR_RETURN(const std::vector<TcpAddress> addresses, Resolve(host_port));
-  absl::Status last = absl::UnavailableError("no address");
-  std::string tried;
-  for (size_t i = 0; i < addresses.size(); ++i) {
-    const TcpAddress& address = addresses[i];
-    if (plain == PlainTcp::kLoopbackOnly && !address.IsLoopback()) {
-      last = PlainRefused(address.ToString());
-    } else {
-      absl::StatusOr<UniqueFd> fd =
-          ConnectOne(address, deadline.Part(static_cast<int64_t>(addresses.size() - i), kMostPerAddressNs));
-      if (fd.ok()) return std::make_unique<SocketChannel>(std::move(*fd), absl::StrCat("TCP ", address.ToString()));
-      last = fd.status();
-    }
-    absl::StrAppend(&tried, tried.empty() ? "" : "; ", address.ToString(), ": ", last.message());
-  }
-  return absl::Status(last.code(), absl::StrCat("cannot connect to ", std::string(target), " (", tried,
-                                                "); is xpoold running there, and does the network let it through?"));
+  absl::StatusOr<Reached> reached = ConnectFirst(addresses, plain, deadline);
+  if (reached.ok())
+    return std::make_unique<SocketChannel>(std::move(reached->socket), absl::StrCat("TCP ", reached->address));
+  return absl::Status(reached.status().code(),
+                      absl::StrCat("cannot connect to ", std::string(target), " (", reached.status().message(),
+                                   "); is xpoold running there, and does the network let it through?"));
+}
+
+absl::StatusOr<UniqueFd> ConnectTcpSocket(const std::vector<TcpAddress>& addresses, const Deadline& deadline) {
+  absl::StatusOr<Reached> reached = ConnectFirst(addresses, PlainTcp::kAnywhere, deadline);
+  if (reached.ok()) return std::move(reached->socket);
+  return absl::Status(reached.status().code(), absl::StrCat("cannot connect to ", reached.status().message()));
 }
 
 absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Listen(std::string_view address,
@@ -109,12 +130,18 @@ absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Listen(std::string_vie
 }
 
 absl::StatusOr<std::unique_ptr<Channel>> TcpListener::Accept(const Deadline& deadline) {
+  ASSIGN_OR_RETURN(UniqueFd socket, AcceptSocket(deadline));
+  std::string who = DescribeTcpPeer(socket.get());
+  return std::make_unique<SocketChannel>(std::move(socket), std::move(who));
+}
+
+absl::StatusOr<UniqueFd> TcpListener::AcceptSocket(const Deadline& deadline) {
   while (true) {
     if (closed_) return ClosedHereError(absl::StrCat("TCP listener ", address_));
     DropLate();
     RETURN_IF_ERROR(TakeWaiting());
-    ASSIGN_OR_RETURN(std::unique_ptr<Channel> ready, TakeReady());
-    if (ready != nullptr) return ready;
+    ASSIGN_OR_RETURN(UniqueFd ready, TakeReady());
+    if (ready.valid()) return ready;
     ASSIGN_OR_RETURN(const int events, PollAll(deadline));
     if (events == 0 && deadline.HasPassed()) return NobodyConnectedError(absl::StrCat("TCP ", address_));
   }
@@ -157,7 +184,7 @@ TcpListener::Opening TcpListener::Look(int socket) const {
   return poll(&polled, 1, 0) > 0 ? Opening::kGone : Opening::kSilent;  // it can send no more than it has
 }
 
-absl::StatusOr<std::unique_ptr<Channel>> TcpListener::TakeReady() {
+absl::StatusOr<UniqueFd> TcpListener::TakeReady() {
   for (auto it = half_open_.begin(); it != half_open_.end();) {
     const Opening opening = Look(it->socket.get());
     if (opening == Opening::kSilent) {
@@ -168,10 +195,9 @@ absl::StatusOr<std::unique_ptr<Channel>> TcpListener::TakeReady() {
     it = half_open_.erase(it);
     if (opening == Opening::kGone) continue;
     RETURN_IF_ERROR(SetOption(socket.get(), SOL_SOCKET, SO_RCVLOWAT, 1, "SO_RCVLOWAT"));
-    std::string who = PeerName(socket.get());
-    return std::make_unique<SocketChannel>(std::move(socket), std::move(who));
+    return socket;
   }
-  return std::unique_ptr<Channel>();
+  return UniqueFd();
 }
 
 absl::StatusOr<int> TcpListener::PollAll(const Deadline& deadline) {

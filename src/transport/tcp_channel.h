@@ -28,6 +28,10 @@ enum class PlainTcp {
 // UNAVAILABLE, DEADLINE_EXCEEDED.
 absl::StatusOr<std::unique_ptr<Channel>> ConnectTcp(std::string_view target, PlainTcp plain, const Deadline& deadline);
 
+// The same for addresses that have been looked up, as a socket: for who passes it on to another process. REQUIRES: the
+// caller has decided that plain TCP may go there.
+absl::StatusOr<UniqueFd> ConnectTcpSocket(const std::vector<TcpAddress>& addresses, const Deadline& deadline);
+
 struct TcpListenerOptions {
   PlainTcp plain = PlainTcp::kLoopbackOnly;
   // A connection counts as half open until its first bytes are here. Who sends none in time is dropped, and so is the
@@ -38,6 +42,9 @@ struct TcpListenerOptions {
   size_t max_half_open = 64;
   const Clock* clock = Clock::Monotonic();
 };
+
+// The other end of a connected TCP socket: "TCP 10.0.0.2:7070".
+std::string DescribeTcpPeer(int socket);
 
 // Takes connections at one address. Accept is for one thread at a time; Close for any.
 class TcpListener {
@@ -52,6 +59,8 @@ class TcpListener {
   // The next connection that has sent its first bytes (they are still to be received). DEADLINE_EXCEEDED, CANCELLED;
   // RESOURCE_EXHAUSTED when descriptors have run out and there was no half-open connection to drop.
   absl::StatusOr<std::unique_ptr<Channel>> Accept(const Deadline& deadline);
+  // The same as a socket, for who passes it on to another process.
+  absl::StatusOr<UniqueFd> AcceptSocket(const Deadline& deadline);
 
   const std::string& address() const { return address_; }  // "127.0.0.1:7070", with the port the system chose
   size_t half_open() const { return half_open_.size(); }
@@ -70,7 +79,7 @@ class TcpListener {
       : socket_(std::move(socket)), address_(std::move(address)), options_(options) {}
 
   absl::Status TakeWaiting();
-  absl::StatusOr<std::unique_ptr<Channel>> TakeReady();
+  absl::StatusOr<UniqueFd> TakeReady();
   absl::StatusOr<int> PollAll(const Deadline& deadline);
   Opening Look(int socket) const;
   bool DropOldestSilent();

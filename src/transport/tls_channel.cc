@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/status.h"
+#include "transport/tls_x509.h"
 
 namespace xpool::transport {
 namespace {
@@ -109,7 +110,7 @@ absl::StatusOr<std::unique_ptr<TlsChannel>> TlsChannel::Handshake(std::unique_pt
     channel->below_->Close();
     return shaken;
   }
-  channel->ReadPeerName();
+  channel->ReadPeer();
   return channel;
 }
 
@@ -152,13 +153,17 @@ absl::Status TlsChannel::ShakeHands(const Deadline& deadline) {
   }
 }
 
-void TlsChannel::ReadPeerName() {
+void TlsChannel::ReadPeer() {
   MutexLock lock(&mutex_);
   const X509* certificate = SSL_get0_peer_certificate(ssl_);
   if (certificate == nullptr) return;  // not after a handshake that asks for one
   char name[256] = "";
   X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name));
   peer_name_ = name;
+  unsigned char* der = nullptr;
+  const int size = i2d_X509(certificate, &der);
+  if (size > 0) peer_certificate_.assign(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
 }
 
 int TlsChannel::ReadBelow(char* out, int size) {
@@ -215,8 +220,9 @@ absl::Status TlsChannel::Explain(int result, const char* doing) {
   }
   if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
     return absl::UnauthenticatedError(absl::StrCat(what, "it showed no certificate; give the client one"));
-  return absl::DataLossError(
-      absl::StrCat(what, reason, "; it does not speak TLS 1.3, or bytes were changed on the way"));
+  return absl::DataLossError(absl::StrCat(what, reason,
+                                          "; it does not speak TLS 1.3 (a door without encryption is reached with "
+                                          "--plain), or bytes were changed on the way"));
 }
 
 // The next record's contents: a long piece as it lies there, short ones put together.

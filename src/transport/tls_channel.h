@@ -52,13 +52,15 @@ class TlsChannel : public Channel {
 
   // The common name in the peer's certificate, which the authority vouches for.
   const std::string& peer_name() const { return peer_name_; }
+  // All of that certificate (DER): what else it says is for pki/certificate_facts.h.
+  const std::string& peer_certificate() const { return peer_certificate_; }
 
  private:
   explicit TlsChannel(std::unique_ptr<Channel> below);
 
   absl::Status Prepare(const TlsContext& context, TlsRole role, std::string_view server_name);
   absl::Status ShakeHands(const Deadline& deadline);
-  void ReadPeerName();
+  void ReadPeer();
 
   absl::Status FlushLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Encrypt(PieceCursor* left, size_t* taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -73,7 +75,7 @@ class TlsChannel : public Channel {
 
   const std::unique_ptr<Channel> below_;
   const std::string who_;
-  std::string peer_name_;  // set by the handshake
+  std::string peer_name_, peer_certificate_;  // set by the handshake
   std::atomic<bool> closed_{false};
 
   Mutex mutex_;

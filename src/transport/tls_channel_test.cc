@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -37,63 +35,33 @@ const TestAuthority& Theirs() {
   return *authority;
 }
 
-using HandshakeResult = absl::StatusOr<std::unique_ptr<TlsChannel>>;
-
-HandshakeResult Handshake(std::unique_ptr<Channel> below, const TlsIdentity& identity, TlsRole role,
-                          const std::string& server_name = "server") {
-  const auto context = TlsContext::Create(identity);
-  if (!context.ok()) return context.status();
-  return TlsChannel::Handshake(std::move(below), **context, role, server_name, Patience());
-}
-
-struct BothEnds {
-  HandshakeResult client = absl::UnknownError("not run");
-  HandshakeResult server = absl::UnknownError("not run");
-
-  // What the client learns when it first receives: in TLS 1.3 the server's refusal comes that late.
-  absl::Status ClientLearns() {
-    if (!client.ok()) return client.status();
-    std::byte byte;
-    return ReceiveAll(**client, {&byte, 1}, Patience());
-  }
-};
-
-BothEnds Shake(const TlsIdentity& client, const TlsIdentity& server, const std::string& server_name = "server") {
-  ChannelPair below = MakeTcpPair();
-  BothEnds ends;
-  std::thread serving([&] { ends.server = Handshake(std::move(below.right), server, TlsRole::kServer, ""); });
-  ends.client = Handshake(std::move(below.left), client, TlsRole::kClient, server_name);
-  serving.join();
-  return ends;
-}
-
 bool Unauthenticated(const absl::Status& status) { return status.code() == absl::StatusCode::kUnauthenticated; }
 
 TEST(TlsChannelTest, PeersOfOneAuthorityKnowEachOtherByName) {
-  const BothEnds ends = Shake(Ours().Issue({.name = "client"}), Ours().Issue({.name = "server"}));
+  const TlsEnds ends = ShakeHands(Ours().Issue({.name = "client"}), Ours().Issue({.name = "server"}));
   ASSERT_TRUE(ends.client.ok() && ends.server.ok()) << ends.client.status() << ends.server.status();
   EXPECT_EQ((*ends.client)->peer_name(), "server");
   EXPECT_EQ((*ends.server)->peer_name(), "client");
 }
 
 TEST(TlsChannelTest, ServerMayBeNamedByItsAddress) {
-  const BothEnds ends = Shake(Ours().Issue({}), Ours().Issue({.name = "server", .ip = "10.1.2.3"}), "10.1.2.3");
+  const TlsEnds ends = ShakeHands(Ours().Issue({}), Ours().Issue({.name = "server", .ip = "10.1.2.3"}), "10.1.2.3");
   EXPECT_TRUE(ends.client.ok()) << ends.client.status();
 }
 
 TEST(TlsChannelTest, ServerOfAnotherNameIsRefused) {
   for (const char* name : {"other", "10.1.2.4"}) {
-    const BothEnds ends = Shake(Ours().Issue({}), Ours().Issue({.name = "server", .ip = "10.1.2.3"}), name);
+    const TlsEnds ends = ShakeHands(Ours().Issue({}), Ours().Issue({.name = "server", .ip = "10.1.2.3"}), name);
     EXPECT_TRUE(Unauthenticated(ends.client.status())) << ends.client.status();
     EXPECT_FALSE(ends.server.ok());
   }
-  const BothEnds nameless = Shake(Ours().Issue({}), Ours().Issue({.name = "server"}), "");
+  const TlsEnds nameless = ShakeHands(Ours().Issue({}), Ours().Issue({.name = "server"}), "");
   EXPECT_EQ(nameless.client.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(TlsChannelTest, ServerOfAnotherAuthorityIsRefusedAndToldSo) {
   TlsIdentity server = Theirs().Issue({.name = "server"});
-  const BothEnds ends = Shake(Ours().Issue({}), server);
+  const TlsEnds ends = ShakeHands(Ours().Issue({}), server);
   EXPECT_TRUE(Unauthenticated(ends.client.status())) << ends.client.status();
   EXPECT_TRUE(Unauthenticated(ends.server.status())) << ends.server.status();
 }
@@ -101,7 +69,7 @@ TEST(TlsChannelTest, ServerOfAnotherAuthorityIsRefusedAndToldSo) {
 TEST(TlsChannelTest, ClientOfAnotherAuthorityIsRefusedAndToldSo) {
   TlsIdentity client = Theirs().Issue({});
   client.ca = Ours().pem();
-  BothEnds ends = Shake(client, Ours().Issue({.name = "server"}));
+  TlsEnds ends = ShakeHands(client, Ours().Issue({.name = "server"}));
   EXPECT_TRUE(Unauthenticated(ends.server.status())) << ends.server.status();
   const absl::Status learnt = ends.ClientLearns();
   EXPECT_TRUE(Unauthenticated(learnt)) << learnt;
@@ -111,11 +79,59 @@ TEST(TlsChannelTest, ExpiredAndNotYetValidCertificatesAreRefused) {
   const TestCertificate expired{.name = "server", .starts_s = -7200, .ends_s = -3600};
   const TestCertificate early{.name = "server", .starts_s = 3600, .ends_s = 7200};
   for (const TestCertificate& certificate : {expired, early}) {
-    const BothEnds ends = Shake(Ours().Issue({}), Ours().Issue(certificate));
+    const TlsEnds ends = ShakeHands(Ours().Issue({}), Ours().Issue(certificate));
     EXPECT_TRUE(Unauthenticated(ends.client.status())) << ends.client.status();
-    const BothEnds reverse = Shake(Ours().Issue(certificate), Ours().Issue({.name = "server"}));
+    const TlsEnds reverse = ShakeHands(Ours().Issue(certificate), Ours().Issue({.name = "server"}));
     EXPECT_TRUE(Unauthenticated(reverse.server.status())) << reverse.server.status();
   }
+}
+
+TEST(TlsChannelTest, RevokedPeersAreRefusedAndToldSoAndOthersAreNot) {
+  const TlsIdentity thief = Ours().Issue({.name = "thief"});
+  TlsIdentity server = Ours().Issue({.name = "server"});
+  server.crl = Ours().RevocationList({thief});
+  TlsEnds ends = ShakeHands(thief, server);
+  EXPECT_TRUE(Unauthenticated(ends.server.status())) << ends.server.status();
+  EXPECT_NE(ends.server.status().message().find("revoked"), absl::string_view::npos) << ends.server.status();
+  const absl::Status learnt = ends.ClientLearns();
+  EXPECT_TRUE(Unauthenticated(learnt)) << learnt;
+  EXPECT_TRUE(ShakeHands(Ours().Issue({.name = "client"}), server).server.ok());
+}
+
+TEST(TlsChannelTest, ClientRefusesARevokedServer) {
+  const TlsIdentity server = Ours().Issue({.name = "server"});
+  TlsIdentity client = Ours().Issue({.name = "client"});
+  client.crl = Ours().RevocationList({server});
+  const TlsEnds ends = ShakeHands(client, server);
+  EXPECT_TRUE(Unauthenticated(ends.client.status())) << ends.client.status();
+}
+
+TEST(TlsChannelTest, RevocationListPastItsEndRefusesEverybody) {
+  TlsIdentity server = Ours().Issue({.name = "server"});
+  server.crl = Ours().RevocationList({}, -60);
+  EXPECT_TRUE(Unauthenticated(ShakeHands(Ours().Issue({}), server).server.status()));
+}
+
+TEST(TlsChannelTest, PeersCertificateIsTheOneItShowed) {
+  const TlsIdentity client = Ours().Issue({.name = "client"});
+  const TlsEnds ends = ShakeHands(client, Ours().Issue({.name = "server"}));
+  ASSERT_TRUE(ends.server.ok()) << ends.server.status();
+  const std::string& der = (*ends.server)->peer_certificate();
+  const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
+  const CertificatePtr certificate(d2i_X509(nullptr, &bytes, static_cast<long>(der.size())));
+  ASSERT_NE(certificate, nullptr);
+  EXPECT_EQ(ToPem(certificate.get()), client.certificate);
+}
+
+TEST(TlsContextTest, RevocationListsMustCoverEveryAuthorityOrThereBeNone) {
+  TlsIdentity identity = Ours().Issue({});
+  identity.ca += Theirs().pem();
+  EXPECT_TRUE(TlsContext::Create(identity).ok());
+  identity.crl = Ours().RevocationList({});
+  const absl::Status status = TlsContext::Create(identity).status();
+  EXPECT_NE(status.message().find("every authority"), absl::string_view::npos) << status;
+  identity.crl += Theirs().RevocationList({});
+  EXPECT_TRUE(TlsContext::Create(identity).ok());
 }
 
 TEST(TlsContextTest, UnusablePartsAreNamed) {
@@ -126,14 +142,17 @@ TEST(TlsContextTest, UnusablePartsAreNamed) {
     return std::string(status.message());
   };
   EXPECT_TRUE(TlsContext::Create(good).ok());
-  EXPECT_NE(error_of({"", good.certificate, good.key}).find("authority"), std::string::npos);
-  EXPECT_NE(error_of({"garbage", good.certificate, good.key}).find("authority"), std::string::npos);
-  EXPECT_NE(error_of({good.ca, "", good.key}).find("own certificate"), std::string::npos);
-  EXPECT_NE(error_of({good.ca, good.certificate, ""}).find("private key"), std::string::npos);
-  EXPECT_NE(error_of({good.ca, good.certificate, Ours().Issue({}).key}).find("private key"), std::string::npos);
+  EXPECT_NE(error_of({"", good.certificate, good.key, ""}).find("authority"), std::string::npos);
+  EXPECT_NE(error_of({"garbage", good.certificate, good.key, ""}).find("authority"), std::string::npos);
+  EXPECT_NE(error_of({good.ca, "", good.key, ""}).find("own certificate"), std::string::npos);
+  EXPECT_NE(error_of({good.ca, good.certificate, "", ""}).find("private key"), std::string::npos);
+  EXPECT_NE(error_of({good.ca, good.certificate, Ours().Issue({}).key, ""}).find("private key"), std::string::npos);
+  for (const std::string& list :
+       {std::string("garbage"), good.certificate, Ours().RevocationList({}) + "-----BEGIN X509 CRL-----\n"})
+    EXPECT_NE(error_of({good.ca, good.certificate, good.key, list}).find("revocation list"), std::string::npos);
   std::string torn = good.certificate;
   torn[torn.size() / 2] = '!';
-  EXPECT_NE(error_of({good.ca, torn, good.key}).find("own certificate"), std::string::npos);
+  EXPECT_NE(error_of({good.ca, torn, good.key, ""}).find("own certificate"), std::string::npos);
 }
 
 // What a client learns that shows no certificate, which TlsContext does not allow: with OpenSSL alone.
@@ -215,10 +234,12 @@ class OnTheWay : public testing::Test {
     ChannelPair near = MakeUnixPair(), far = MakeUnixPair();
     near_ = std::move(near.right);
     far_ = std::move(far.left);
-    std::thread client(
-        [&] { client_ = Handshake(std::move(near.left), Ours().Issue({.name = "client"}), TlsRole::kClient).value(); });
+    std::thread client([&] {
+      client_ =
+          ShakeHandsOver(std::move(near.left), Ours().Issue({.name = "client"}), TlsRole::kClient, "server").value();
+    });
     std::thread server([&] {
-      server_ = Handshake(std::move(far.right), Ours().Issue({.name = "server"}), TlsRole::kServer, "").value();
+      server_ = ShakeHandsOver(std::move(far.right), Ours().Issue({.name = "server"}), TlsRole::kServer, "").value();
       done_ = true;
     });
     while (!done_) {

@@ -1,26 +1,17 @@
 #include "transport/tls_context.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
+#include "transport/tls_x509.h"
 
 namespace xpool::transport {
 namespace {
-
-template <auto kFree>
-struct Free {
-  template <typename T>
-  void operator()(T* thing) const {
-    kFree(thing);
-  }
-};
-using BioPtr = std::unique_ptr<BIO, Free<BIO_free>>;
-using CertificatePtr = std::unique_ptr<X509, Free<X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 
 // AES-128 first: as safe here, and a third faster than AES-256 where bulk data is limited by the cipher.
 constexpr char kCiphers[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
@@ -31,49 +22,77 @@ absl::Status BadPart(const char* part) {
                                                  "; give PEM text that openssl(1) can read"));
 }
 
-// Without it OpenSSL asks for the passphrase on the terminal.
-int NoPassphrase(char*, int, int, void*) { return -1; }
-
-BioPtr Reader(const std::string& pem) { return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); }
-
-CertificatePtr NextCertificate(BIO* bio) {
-  return CertificatePtr(PEM_read_bio_X509(bio, nullptr, NoPassphrase, nullptr));
-}
-
-// The end of the text is the only way in which the last read may fail.
-bool EndedWell() {
-  const unsigned long error = ERR_peek_last_error();
-  const bool ended = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-  if (ended) ERR_clear_error();
-  return ended;
-}
-
-absl::Status LoadAuthority(SSL_CTX* context, const std::string& pem) {
-  const BioPtr bio = Reader(pem);
+// Believes the certificates in |pem|; |part| says whose they are.
+absl::Status LoadTrusted(SSL_CTX* context, const std::string& pem, const char* part) {
+  const BioPtr bio = PemReader(pem);
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   int count = 0;
   while (const CertificatePtr certificate = NextCertificate(bio.get())) {
-    if (X509_STORE_add_cert(store, certificate.get()) != 1) return BadPart("the authority's certificate");
+    if (X509_STORE_add_cert(store, certificate.get()) != 1) return BadPart(part);
     ++count;
   }
-  return EndedWell() && count > 0 ? absl::OkStatus() : BadPart("the authority's certificate");
+  return PemEndedWell() && count > 0 ? absl::OkStatus() : BadPart(part);
+}
+
+absl::Status LoadPeers(SSL_CTX* context, const TlsIdentity& identity) {
+  if (identity.pinned.empty()) return LoadTrusted(context, identity.ca, "the authority's certificate");
+  // A pinned one need not have signed itself to be believed.
+  X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
+  return LoadTrusted(context, identity.pinned, "the pinned certificate");
 }
 
 absl::Status LoadCertificate(SSL_CTX* context, const std::string& pem) {
-  const BioPtr bio = Reader(pem);
+  const BioPtr bio = PemReader(pem);
   const CertificatePtr own = NextCertificate(bio.get());
   if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1) return BadPart("the own certificate");
   while (const CertificatePtr between = NextCertificate(bio.get())) {
     if (SSL_CTX_add1_chain_cert(context, between.get()) != 1) return BadPart("the own certificate's chain");
   }
-  return EndedWell() ? absl::OkStatus() : BadPart("the own certificate's chain");
+  return PemEndedWell() ? absl::OkStatus() : BadPart("the own certificate's chain");
 }
 
 absl::Status LoadKey(SSL_CTX* context, const std::string& pem) {
-  const BioPtr bio = Reader(pem);
-  const KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassphrase, nullptr));
+  const BioPtr bio = PemReader(pem);
+  const KeyPtr key = NextKey(bio.get());
   if (key == nullptr || SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1)
     return BadPart("the private key (it must belong to the certificate and have no passphrase)");
+  return absl::OkStatus();
+}
+
+// Whether one of |lists| is |authority|'s: by its key, as authorities may share a name.
+bool HasListOf(X509* authority, const std::vector<RevocationListPtr>& lists) {
+  return std::any_of(lists.begin(), lists.end(), [authority](const RevocationListPtr& list) {
+    return X509_CRL_verify(list.get(), X509_get0_pubkey(authority)) == 1;
+  });
+}
+
+// Without a list of its authority a certificate cannot be checked, and OpenSSL refuses it: better said now.
+absl::Status CheckEveryAuthorityHasAList(X509_STORE* store, const std::vector<RevocationListPtr>& lists) {
+  STACK_OF(X509_OBJECT)* objects = X509_STORE_get0_objects(store);
+  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
+    X509* authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+    if (authority == nullptr || HasListOf(authority, lists)) continue;
+    ERR_clear_error();
+    return absl::InvalidArgumentError(
+        "TLS: there are revocation lists, but none that was signed by each authority: the certificates of the others"
+        " would all be refused; give a list of every authority, or none at all");
+  }
+  ERR_clear_error();
+  return absl::OkStatus();
+}
+
+absl::Status LoadRevocations(SSL_CTX* context, const std::string& pem) {
+  if (pem.empty()) return absl::OkStatus();
+  const BioPtr bio = PemReader(pem);
+  std::vector<RevocationListPtr> lists;
+  while (RevocationListPtr list = NextRevocationList(bio.get())) lists.push_back(std::move(list));
+  if (!PemEndedWell() || lists.empty()) return BadPart("the revocation list");
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  RETURN_IF_ERROR(CheckEveryAuthorityHasAList(store, lists));
+  for (const RevocationListPtr& list : lists) {
+    if (X509_STORE_add_crl(store, list.get()) != 1) return BadPart("the revocation list");
+  }
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
   return absl::OkStatus();
 }
 
@@ -95,24 +114,22 @@ absl::Status Configure(SSL_CTX* context) {
 
 absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const TlsIdentity& identity) {
   ERR_clear_error();
-  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+  if (identity.pinned.empty() == identity.ca.empty())
+    return absl::InvalidArgumentError(
+        "TLS: peers are believed by an authority's word or by pinned certificates, one of them");
+  // In a guest nothing of ours may run when its process ends: other threads may still send then.
+  OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr);
   SSL_CTX* raw = SSL_CTX_new(TLS_method());
   if (raw == nullptr) return absl::InternalError(absl::StrCat("OpenSSL: ", TakeTlsReason("no TLS context")));
   std::unique_ptr<TlsContext> context(new TlsContext(raw));
   RETURN_IF_ERROR(Configure(raw));
-  RETURN_IF_ERROR(LoadAuthority(raw, identity.ca));
+  RETURN_IF_ERROR(LoadPeers(raw, identity));
   RETURN_IF_ERROR(LoadCertificate(raw, identity.certificate));
   RETURN_IF_ERROR(LoadKey(raw, identity.key));
+  RETURN_IF_ERROR(LoadRevocations(raw, identity.crl));
   return context;
 }
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
-
-std::string TakeTlsReason(const char* otherwise) {
-  const unsigned long error = ERR_get_error();
-  ERR_clear_error();
-  const char* reason = error == 0 ? nullptr : ERR_reason_error_string(error);
-  return reason == nullptr ? otherwise : reason;
-}
 
 }  // namespace xpool::transport

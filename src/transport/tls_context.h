@@ -1,11 +1,11 @@
 // Who this process is in TLS, and whose word it takes: a certificate with its key, and the one authority that signs its
-// peers. Part of xpool_transport_tls, which links OpenSSL (libssl, libcrypto) as a shared library: nothing that is
-// loaded into a user's process may link this target without thought, since the user's program may bring an OpenSSL of
-// its own.
+// peers. Part of xpool_transport_tls, which links OpenSSL (libssl, libcrypto): as shared libraries into our own
+// programs, and as archives whose symbols nobody sees into what is loaded into a user's process, since the program may
+// bring an OpenSSL of its own.
 //
 // TLS 1.3 alone, both sides show a certificate, no session tickets and so no resumption past a certificate's end, none
-// of the system's authorities, no configuration file of OpenSSL's is asked for anything. Immutable once made;
-// thread-safe.
+// of the system's authorities, no configuration file of OpenSSL's is asked for anything. With revocation lists a peer's
+// certificate must not be on its authority's, nor that list past its end. Immutable once made; thread-safe.
 #pragma once
 
 #include <memory>
@@ -19,9 +19,11 @@ namespace xpool::transport {
 
 // All PEM text.
 struct TlsIdentity {
-  std::string ca;           // the authority's certificate, or several
+  std::string ca;           // the authority's certificate, or several; none where |pinned| are enough
   std::string certificate;  // ours, then those between it and the authority
   std::string key;          // its private key, without passphrase
+  std::string crl;          // a revocation list (X.509 CRL) of each of |ca|; or empty: nothing is ever revoked
+  std::string pinned;       // certificates that are believed as they are; no revocation list is asked about them
 };
 
 class TlsContext {
@@ -38,8 +40,5 @@ class TlsContext {
   explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
   ssl_ctx_st* const context_;
 };
-
-// Empties this thread's queue of OpenSSL errors; the oldest one's reason, or |otherwise|. For this folder's own use.
-std::string TakeTlsReason(const char* otherwise);
 
 }  // namespace xpool::transport

@@ -47,11 +47,16 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Listen(const std::st
 }
 
 absl::StatusOr<std::unique_ptr<Channel>> UnixListener::Accept(const Deadline& deadline) {
+  ASSIGN_OR_RETURN(UniqueFd socket, AcceptSocket(deadline));
+  return std::make_unique<SocketChannel>(std::move(socket), Who(path_));
+}
+
+absl::StatusOr<UniqueFd> UnixListener::AcceptSocket(const Deadline& deadline) {
   const std::string who = Who(path_);
   while (true) {
     if (closed_) return ClosedHereError(who);
     ASSIGN_OR_RETURN(UniqueFd connection, AcceptWaiting(socket_.get(), who));
-    if (connection.valid()) return std::make_unique<SocketChannel>(std::move(connection), who);
+    if (connection.valid()) return connection;
     pollfd polled{socket_.get(), POLLIN, 0};
     ASSIGN_OR_RETURN(const int events, PollUntil({&polled, 1}, deadline));
     if (events == 0) return NobodyConnectedError(who);

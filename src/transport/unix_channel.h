@@ -35,6 +35,9 @@ class UnixListener {
   // DEADLINE_EXCEEDED, CANCELLED; RESOURCE_EXHAUSTED when this process has no descriptors left.
   absl::StatusOr<std::unique_ptr<Channel>> Accept(const Deadline& deadline);
 
+  // The same as a socket, for who passes it on to another process.
+  absl::StatusOr<UniqueFd> AcceptSocket(const Deadline& deadline);
+
   // Readable when a connection waits.
   int fd() const { return socket_.get(); }
 

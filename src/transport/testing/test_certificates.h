@@ -3,11 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "transport/tls_context.h"
-
-struct evp_pkey_st;
-struct x509_st;
+#include "transport/tls_x509.h"
 
 namespace xpool::transport {
 
@@ -20,17 +19,18 @@ struct TestCertificate {
 class TestAuthority {
  public:
   explicit TestAuthority(const std::string& name);
-  TestAuthority(const TestAuthority&) = delete;
-  TestAuthority& operator=(const TestAuthority&) = delete;
-  ~TestAuthority();
 
   // A new key with a certificate of this authority, which is also the one its holder believes.
   TlsIdentity Issue(const TestCertificate& certificate) const;
+  // A revocation list with the certificates of |revoked|, which ends |ends_s| from now.
+  std::string RevocationList(const std::vector<TlsIdentity>& revoked, int64_t ends_s = 3600) const;
   const std::string& pem() const { return pem_; }
 
  private:
-  evp_pkey_st* const key_;
-  x509_st* const certificate_;
+  Signer signer() const { return {certificate_.get(), key_.get()}; }
+
+  KeyPtr key_;
+  CertificatePtr certificate_;
   std::string pem_;
 };
 
