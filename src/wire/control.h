@@ -15,7 +15,7 @@ namespace xpool::wire {
 
 inline constexpr size_t kMaxSentenceBytes = 1024;  // of a Refusal and a Goodbye
 
-// Everything up to and with the frame |received| has arrived on this lane (wire/resend_window.h).
+// Everything up to and with the frame |received| has arrived on this lane (wire/receive_window.h).
 struct Ack {
   uint64_t received = 0;
 };

@@ -1,6 +1,5 @@
 #include "wire/control.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>

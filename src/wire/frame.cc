@@ -36,7 +36,7 @@ uint8_t AllowedFlags(FrameKind kind) {
     case FrameKind::kAnswer:
       return kFlagFailed;
     case FrameKind::kBulk:
-      return kFlagLast;
+      return kFlagFirst | kFlagAckNow;
     case FrameKind::kControl:
       return 0;
   }
@@ -51,7 +51,7 @@ bool CallFitsKind(const FrameHeader& header) {
     case FrameKind::kBulk:
       return header.call == 0;
     case FrameKind::kControl:
-      return header.call >= kFirstControl && header.call <= static_cast<uint16_t>(Control::kGoodbye);
+      return header.call >= kFirstControl && header.call <= static_cast<uint16_t>(Control::kReply);
   }
   return false;  // no such kind
 }

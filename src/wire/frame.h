@@ -3,17 +3,21 @@
 //
 //   offset  size
 //        0     4  length    of the payload
-//        4     2  call      call and answer: the call's ID; bulk: 0; control: a Control
+//        4     2  call      call and answer: the call's ID, or a notice's; bulk: 0; control: a Control
 //        6     1  kind      a FrameKind
 //        7     1  flags     frame flags below; which are allowed depends on the kind
 //        8     8  sequence  call, answer, bulk: 1, 2, 3... per lane and direction; control: 0
 //       16        payload
 //
 // An answer's payload begins with the u64 sequence of the call it answers; what follows, as what is in a call, is the
-// API's generated codec's. A bulk frame's payload is nothing but data: a byte range longer than
-// Limits::max_inline_bytes is named in its call or answer as {u64 first bulk sequence, u64 size} and cut into chunks of
-// max_chunk_bytes (the last may be shorter) that follow each other on the bulk lane from that sequence on. Control
-// frames are about their lane itself: not numbered, not resent (wire/control.h, wire/hello.h).
+// API's generated codec's. Either side sends calls; from kFirstNotice on their IDs are the session's own and not the
+// API's (wire_opencl/notices.h).
+//
+// A byte range longer than Limits::max_inline_bytes is named in its call or answer as {u64 transfer, u64 size} and
+// travels on the bulk lane, transfer after transfer: first a frame with kFlagFirst whose payload says {u64 transfer,
+// u64 size}, then frames that are nothing but data, of at most max_chunk_bytes, until the size is reached. Numbers of
+// transfers are minted by the client (top bit 0) or the server (top bit 1), whoever of them names the transfer.
+// Control frames are about their lane itself: not numbered, not resent (wire/control.h, wire/attach.h, wire/hello.h).
 //
 // Everything here is pure and thread-compatible.
 #pragma once
@@ -35,6 +39,7 @@
 namespace xpool::wire {
 
 inline constexpr size_t kFrameHeaderBytes = 16;
+inline constexpr uint16_t kFirstNotice = 0xF000;
 inline constexpr uint16_t kFirstControl = 0xFF00;
 
 enum class FrameKind : uint8_t { kCall = 1, kAnswer = 2, kBulk = 3, kControl = 4 };
@@ -43,16 +48,21 @@ enum class Control : uint16_t {
   kHello = kFirstControl,
   kWelcome,
   kRefusal,
+  kAttach,
+  kAttached,
   kAck,
   kCredit,
   kPing,
   kPong,
-  kGoodbye,  // the last; new ones go after it, and DecodeHeader's check with them
+  kGoodbye,
+  kRequest,
+  kReply,  // the last; new ones go after it, and DecodeHeader's check with them
 };
 
 inline constexpr uint8_t kFlagNeedsAnswer = 0x01;  // call: somebody waits for its answer
 inline constexpr uint8_t kFlagFailed = 0x02;       // answer: the call failed; its outputs are absent
-inline constexpr uint8_t kFlagLast = 0x04;         // bulk: the last chunk of its byte range
+inline constexpr uint8_t kFlagFirst = 0x04;        // bulk: a transfer begins
+inline constexpr uint8_t kFlagAckNow = 0x08;       // bulk: the sender waits for this frame's acknowledgement
 
 struct FrameHeader {
   uint32_t length = 0;

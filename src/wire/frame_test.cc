@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -49,8 +48,8 @@ TEST(FrameTest, HeaderOfEachKindComesBack) {
   const FrameHeader headers[] = {
       {.length = 7, .call = 1, .kind = FrameKind::kCall, .flags = kFlagNeedsAnswer, .sequence = 1},
       {.length = kMaxPayload, .call = 0xFEFF, .kind = FrameKind::kAnswer, .flags = kFlagFailed, .sequence = UINT64_MAX},
-      {.length = 0, .call = 0, .kind = FrameKind::kBulk, .flags = kFlagLast, .sequence = 2},
-      {.length = 8, .call = 0xFF07, .kind = FrameKind::kControl, .flags = 0, .sequence = 0}};
+      {.length = 0, .call = 0, .kind = FrameKind::kBulk, .flags = kFlagFirst, .sequence = 2},
+      {.length = 8, .call = 0xFF09, .kind = FrameKind::kControl, .flags = 0, .sequence = 0}};
   for (const FrameHeader& header : headers) {
     const auto decoded = DecodeHeader(EncodeHeader(header), kMaxPayload);
     ASSERT_TRUE(decoded.ok()) << decoded.status();
@@ -72,7 +71,7 @@ TEST(FrameTest, HeaderThatBreaksARuleIsRefused) {
   bad[7].flags = 0x80;
   bad[8].sequence = 0;
   bad[9].length = kMaxPayload + 1;
-  bad[10] = {.length = 1, .call = 0xFF08, .kind = FrameKind::kControl};  // no such control message
+  bad[10] = {.length = 1, .call = 0xFF0C, .kind = FrameKind::kControl};  // no such control message
   for (size_t i = 0; i < bad.size(); ++i) EXPECT_TRUE(absl::IsInvalidArgument(DecodeStatus(bad[i]))) << i;
   EXPECT_THAT(Message(DecodeStatus(bad[9])), HasSubstr("longer than the limit of 1000"));
 }

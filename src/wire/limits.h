@@ -9,7 +9,7 @@
 
 namespace xpool::wire {
 
-inline constexpr uint32_t kMaxHelloBytes = 8 * kKiB;  // payload of Hello, Welcome and Refusal
+inline constexpr uint32_t kMaxHelloBytes = 32 * kKiB;  // payload of control frames
 
 struct Limits {
   uint32_t max_frame_bytes = 1 * kMiB;    // payload of a frame on the call lane

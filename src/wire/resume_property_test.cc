@@ -4,13 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <deque>
+#include <array>
 #include <random>
 #include <vector>
 
 #include "wire/control.h"
 #include "wire/frame.h"
-#include "wire/resend_window.h"
+#include "wire/outbox.h"
+#include "wire/receive_window.h"
 #include "wire/writer.h"
 
 namespace xpool::wire {
@@ -24,18 +25,28 @@ constexpr uint64_t kWindow = 2000;
 constexpr size_t kFrames = 200;
 const AckPolicy kPolicy = {.every_bytes = kWindow - kMaxPayload - kFrameHeaderBytes, .every_frames = 7};
 
+Limits LaneLimits() {
+  Limits limits;
+  limits.credit_bytes = uint64_t{1} << 40;
+  limits.resend_bytes = kWindow;
+  return limits;
+}
+
 uint64_t Below(Random* random, uint64_t end) { return (*random)() % end; }
 
 // One end: what it sends and receives on the lane. |outgoing| is what the connection carries towards the other end.
 struct End {
-  ResendWindow sent{kWindow};
+  Outbox sent{LaneLimits()};
   ReceiveWindow received{kPolicy};
   FrameParser parser{kMaxPayload};
   Bytes outgoing;
+  std::vector<Bytes> frames;  // all of them, as they went out
   std::vector<Bytes> sent_payloads;
   std::vector<Bytes> delivered;
 
-  bool CanSend() const { return sent_payloads.size() < kFrames && sent.HasRoom(kFrameHeaderBytes + kMaxPayload); }
+  bool CanSend() const {
+    return sent_payloads.size() < kFrames && sent.kept_bytes() + kFrameHeaderBytes + kMaxPayload <= kWindow;
+  }
 
   // Sends a random frame; with |lost| the connection swallows it.
   void Send(Random* random, bool lost) {
@@ -46,16 +57,31 @@ struct End {
         BeginFrame(&writer, {.call = 1, .kind = FrameKind::kCall, .sequence = sent.next_sequence()});
     writer.Raw(payload);
     ASSERT_TRUE(EndFrame(&writer, frame, kMaxPayload).ok());
-    const Bytes bytes = writer.Flatten();
-    ASSERT_TRUE(sent.Add(sent.next_sequence(), bytes).ok());
+    frames.push_back(writer.Flatten());
+    sent.Append(frames.back());
+    const Bytes bytes = TakeSendable();
     if (!lost) Put(bytes);
     sent_payloads.push_back(std::move(payload));
+  }
+
+  Bytes TakeSendable() {
+    Bytes bytes;
+    std::array<iovec, 8> pieces;
+    while (const size_t count = sent.Sendable(pieces)) {
+      const size_t before = bytes.size();
+      for (size_t i = 0; i < count; ++i) {
+        const auto* const data = static_cast<const std::byte*>(pieces[i].iov_base);
+        bytes.insert(bytes.end(), data, data + pieces[i].iov_len);
+      }
+      sent.Sent(bytes.size() - before);
+    }
+    return bytes;
   }
 
   void Put(const Bytes& bytes) { outgoing.insert(outgoing.end(), bytes.begin(), bytes.end()); }
 
   void SendAgain(Random* random) {
-    if (!sent.kept().empty()) Put(sent.kept()[Below(random, sent.kept().size())].bytes);
+    if (!frames.empty()) Put(frames[Below(random, frames.size())]);
   }
 
   // Takes in |input|; false when the connection must be given up.
@@ -150,7 +176,7 @@ class Lane {
       end.outgoing.clear();
       end.parser.Reset();
       ASSERT_TRUE(end.sent.Resume(ends_[1 - i].received.received()).ok());
-      for (const ResendWindow::KeptFrame& frame : end.sent.kept()) end.Put(frame.bytes);
+      end.Put(end.TakeSendable());
     }
   }
 

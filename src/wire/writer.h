@@ -17,6 +17,8 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -108,6 +110,17 @@ class Writer {
   Mark mark() const { return {size_, references_.size(), referenced_bytes_, status_.ok()}; }
   // REQUIRES: |mark| is of this writer and not from before a Clear() or an earlier Rewind() to a place before it.
   void Rewind(const Mark& mark);
+
+  // What is in the buffer. REQUIRES: nothing was added by reference. Good until the next call that writes or clears.
+  std::span<const std::byte> buffer() const { return {buffer_.get(), size_}; }
+
+  // The same as a message of a fixed size. REQUIRES: |kBytes| were written, none by reference.
+  template <size_t kBytes>
+  std::array<std::byte, kBytes> Exactly() const {
+    std::array<std::byte, kBytes> bytes{};
+    std::copy_n(buffer_.get(), std::min(kBytes, size_), bytes.begin());
+    return bytes;
+  }
 
   // All pieces in order, appended to |out|. Good until the next call that writes or clears.
   void Iovecs(std::vector<iovec>* out) const;
