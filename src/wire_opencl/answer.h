@@ -17,12 +17,12 @@ namespace xpool::wire_cl {
 
 class Answer {
  public:
-  Answer(wire::Writer& out, ServerContext& server) : out_(out), server_(server) {}
+  Answer(wire::Writer& out, ServerContext& server, CallTrace* trace) : out_(out), server_(server), trace_(trace) {}
 
   // OK, or why payloads could not be sent.
   const absl::Status& status() const { return bulk_status_; }
 
-  void Status(cl_int status) { out_.I32(status); }
+  void Status(cl_int status) { out_.I32(trace_->status = status); }
 
   // |count| elements; nothing if |data| is nullptr.
   template <wire::WireElement T>
@@ -58,6 +58,7 @@ class Answer {
 
   wire::Writer& out_;
   ServerContext& server_;
+  CallTrace* const trace_;
   uint64_t inline_bytes_ = 0;
   absl::Status bulk_status_;
 };

@@ -46,6 +46,7 @@ inline constexpr uint64_t kAnySize = UINT64_MAX;
 enum class Where : uint8_t {
   kInline = 1,  // u64 size, then the bytes
   kBulk = 2,    // u64 size, then the u64 sequence of the bulk frames that hold them
+  kShared = 3,  // u64 size, then the u64 address in shared virtual memory where they are, to be used in place
 };
 
 // First byte of a kernel argument: 0 for plain bytes, else the kind of the handle that follows.

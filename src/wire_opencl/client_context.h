@@ -37,6 +37,7 @@ struct Expected {
 struct ClientMapping {
   uint64_t token = 0;    // names the mapping on the wire; minted by the client, never 0, never used twice
   void* data = nullptr;  // what the program sees
+  HostLayout layout;     // of the region there; its offset is 0
 };
 
 class ClientContext {
@@ -58,6 +59,9 @@ class ClientContext {
   // How large the program was last told that binary |index| of |program| is: it has room for no more.
   virtual uint64_t BinaryBytes(cl_program program, size_t index) = 0;
 
+  // Whether the memory that the call would use in place (CL_MEM_USE_HOST_PTR) is shared virtual memory.
+  virtual bool HostMemoryIsShared() { return false; }
+
   // The payloads of one call, or its answer, that are more than this many bytes in all go by the bulk lane.
   virtual uint64_t max_inline_bytes() const = 0;
   // The sequence, not 0, of the bulk frames that carry |source|. They follow the call; the program may reuse the memory
@@ -70,7 +74,8 @@ class ClientContext {
   // Waits until the bulk frames with |sequence| have arrived. INVALID_ARGUMENT if they are not |bytes| bytes.
   virtual absl::Status AwaitBulk(uint64_t sequence, uint64_t bytes) = 0;
 
-  // Memory for a mapping of |layout.bytes()| bytes of |mem|, packed. |flags| are the program's.
+  // Memory for a mapping of |layout.bytes()| bytes of |mem|, packed as |layout| says or with pitches of its own.
+  // |flags| are the program's.
   virtual absl::StatusOr<ClientMapping> BeginMapping(cl_mem mem, const HostLayout& layout, cl_map_flags flags) = 0;
   // The mapping of |mem| at |pointer|; NOT_FOUND if there is none. |source| is what is to be written back: no data if
   // it was mapped for reading only.

@@ -24,6 +24,10 @@ ImageShape ShapeOf(const cl::DispatchTable& api, cl_mem image) {
 }  // namespace
 
 Decoder::~Decoder() {
+  if (gate_ != nullptr) server_.api().clReleaseEvent(gate_);
+  if (in_.ok()) {
+    for (const Promised& one : drained_) server_.DropBulk(one.transfer);
+  }
   if (called_) return;
   for (CallbackRecord* record : callbacks_) server_.Drop(record);  // no driver has them
 }
@@ -43,7 +47,7 @@ void* Decoder::Allocate(uint64_t bytes) {
     std::memset(place, 0, bytes);
     return place;
   }
-  overflow_.push_back(std::make_unique<std::byte[]>(bytes));
+  overflow_.emplace_back(new std::byte[bytes]());
   return overflow_.back().get();
 }
 
@@ -57,6 +61,7 @@ uint32_t Decoder::Presence(int count, uint32_t required) {
 void* Decoder::Find(const char* param, ValueKind kind, bool optional, cl_int invalid) {
   const wire::WireHandle handle = in_.Handle(param);
   if (!in_.ok()) return nullptr;
+  if (trace_->subject.is_null()) trace_->subject = handle;
   if (handle.is_null()) {
     if (!optional && error_ == CL_SUCCESS) error_ = invalid;
     return nullptr;
@@ -70,8 +75,11 @@ void* Decoder::Find(const char* param, ValueKind kind, bool optional, cl_int inv
 void* Decoder::Remove(const char* param, ValueKind kind) {
   const wire::WireHandle handle = in_.Handle(param);
   if (!in_.ok()) return nullptr;
+  if (trace_->subject.is_null()) trace_->subject = handle;
   const absl::StatusOr<void*> object = server_.objects().Remove(kind, handle);
   if (!object.ok()) return Fail(param, object.status()), nullptr;
+  if (kind == ValueKind::kContext) server_.svm().Forget(static_cast<cl_context>(*object));
+  if (kind == ValueKind::kMem) server_.ForgetMappings(static_cast<cl_mem>(*object));
   return *object;
 }
 
@@ -96,6 +104,7 @@ wire::WireHandle Decoder::Minted(const char* param, ValueKind kind, bool wanted)
   for (const Expecting& other : expecting_) {
     if (other.handle == handle) in_.Fail(param, "is the handle of two objects");
   }
+  if (trace_->minted.is_null()) trace_->minted = handle;
   expecting_.push_back({kind, handle});
   return handle;
 }
@@ -122,7 +131,8 @@ Decoder::StringArray Decoder::Strings(const char* param, bool given, uint64_t co
   auto** const data = static_cast<const void**>(Allocate((count + 1) * sizeof(void*)));
   auto* const lengths = static_cast<size_t*>(Allocate((count + 1) * sizeof(size_t)));
   for (uint64_t i = 0; i < count && in_.ok(); ++i) {
-    Storage text = KeptData(param, true, kAnySize);
+    uint64_t none = 0;
+    Storage text = TakeData(param, kAnySize, /*promised=*/false, &none);
     lengths[i] = text.size;
     data[i] = text.bytes.get();
     overflow_.push_back(std::move(text.bytes));
@@ -221,17 +231,25 @@ CallbackRecord* Decoder::Callback(const char* param, bool given, CallId call) {
 }
 
 void Decoder::HostPointer(const char* param, cl_mem_flags flags, bool given) {
-  if ((flags & CL_MEM_USE_HOST_PTR) != 0)
-    in_.Fail(param, "is to be used in place (CL_MEM_USE_HOST_PTR), which cannot cross");
-  if (given && (flags & CL_MEM_COPY_HOST_PTR) == 0) in_.Fail(param, "is given without CL_MEM_COPY_HOST_PTR");
+  in_place_ = given && (flags & CL_MEM_USE_HOST_PTR) != 0;
+  if (given && !in_place_ && (flags & CL_MEM_COPY_HOST_PTR) == 0)
+    in_.Fail(param, "is given without CL_MEM_COPY_HOST_PTR");
 }
 
-void Decoder::NotAnAddress(const char* param, Values values, uint64_t selector) {
-  if (KindOf(values, selector) == ValueKind::kAddress) in_.Fail(param, "is an address, which cannot cross");
+// In the context that the call is about.
+const void* Decoder::SharedData(const char* param, uint64_t bytes) {
+  const uint8_t where = in_.U8(param);
+  const uint64_t size = in_.U64(param), address = in_.U64(param);
+  if (where != static_cast<uint8_t>(Where::kShared) || size != bytes)
+    in_.Fail(param, "is to be used in place (CL_MEM_USE_HOST_PTR), which only shared memory can be");
+  const absl::StatusOr<void*> context = server_.objects().Find(ValueKind::kContext, trace_->subject);
+  if (!in_.ok() || !context.ok()) return nullptr;
+  shared_ = server_.svm().Find(static_cast<cl_context>(*context), address, bytes);
+  if (shared_ == nullptr && error_ == CL_SUCCESS) error_ = CL_INVALID_HOST_PTR;
+  return shared_.get();
 }
 
-Storage Decoder::KeptData(const char* param, bool given, uint64_t bytes) {
-  if (!given) return {};
+Storage Decoder::TakeData(const char* param, uint64_t bytes, bool promised, uint64_t* transfer) {
   const uint8_t where = in_.U8(param);
   const uint64_t size = in_.U64(param);
   if (!in_.ok()) return {};
@@ -252,30 +270,108 @@ Storage Decoder::KeptData(const char* param, bool given, uint64_t bytes) {
     storage = MakeStorage(size, server_.limits().max_data_bytes);
     if (storage.ok() && !data.empty()) std::memcpy(storage->bytes.get(), data.data(), data.size());
   } else if (where == static_cast<uint8_t>(Where::kBulk)) {
-    const uint64_t sequence = in_.U64(param);
+    const uint64_t number = in_.U64(param);
+    if (number == 0) in_.Fail(param, "names no transfer");
     if (!in_.ok()) return {};
-    storage = server_.TakeBulk(sequence, size);
+    if (promised) *transfer = number;
+    storage = promised ? MakeStorage(size, server_.limits().max_data_bytes) : server_.TakeBulk(number, size);
     if (storage.ok() && storage->size != size) storage = absl::InternalError("came from the bulk lane in another size");
   } else {
     storage = absl::InvalidArgumentError("is neither in the frame nor in bulk frames");
+  }
+  if (absl::IsResourceExhausted(storage.status())) {
+    if (*transfer != 0) drained_.push_back({{}, *transfer});
+    if (error_ == CL_SUCCESS) error_ = CL_OUT_OF_HOST_MEMORY;
+    return {};
   }
   if (!storage.ok()) return Fail(param, storage.status()), Storage();
   return *std::move(storage);
 }
 
+Decoder::Promised Decoder::PromisedData(const char* param, bool given, uint64_t bytes) {
+  Promised promised;
+  if (!given) return promised;
+  promised.storage = TakeData(param, bytes, /*promised=*/true, &promised.transfer);
+  if (in_.ok() && promised.transfer != 0 && promised.storage.bytes != nullptr) drained_.push_back(promised);
+  return promised;
+}
+
+Decoder::Waits Decoder::WithGate(cl_event gate, cl_uint count, const cl_event* events) {
+  if (gate == nullptr) return {count, events};
+  gate_ = gate;
+  auto* const all = static_cast<cl_event*>(Allocate((uint64_t{count} + 1) * sizeof(cl_event)));
+  for (cl_uint i = 0; events != nullptr && i < count; ++i) all[i] = events[i];
+  all[events == nullptr ? 0 : count] = gate;
+  return {events == nullptr ? 1 : count + 1, all};
+}
+
+Decoder::Waits Decoder::WaitsFor(const Promised& promised, cl_command_queue queue, cl_uint count,
+                                 const cl_event* events) {
+  if (promised.transfer == 0) return {count, events};
+  drained_.clear();
+  const Storage& storage = promised.storage;
+  return WithGate(
+      server_.ReceiveBulk(promised.transfer, {storage.bytes.get(), storage.size}, queue, [keep = storage] {}), count,
+      events);
+}
+
+Decoder::Waits Decoder::WaitsForBytesAt(const std::shared_ptr<std::byte[]>& target, const Promised& promised,
+                                        cl_command_queue queue, cl_uint count, const cl_event* events) {
+  const Storage& storage = promised.storage;
+  if (promised.transfer == 0) {
+    if (storage.size != 0) std::memcpy(target.get(), storage.bytes.get(), storage.size);
+    return {count, events};
+  }
+  drained_.clear();
+  return WithGate(server_.ReceiveBulk(promised.transfer, {target.get(), storage.size}, queue, [keep = target] {}),
+                  count, events);
+}
+
+// Straight to the mapping if its bytes lie in one piece.
+Decoder::Waits Decoder::WaitsForWrittenBack(cl_command_queue queue, cl_uint count, const cl_event* events) {
+  if (written_back_.storage.bytes == nullptr && written_back_.transfer == 0) return {count, events};
+  const Mapping& mapping = server_.mappings().find(unmapped_)->second;
+  const Storage storage = written_back_.storage;
+  if (written_back_.transfer == 0) {
+    Unpack(mapping.layout, storage.bytes.get(), mapping.data);
+    return {count, events};
+  }
+  drained_.clear();
+  auto* const data = static_cast<std::byte*>(mapping.data);
+  if (mapping.layout.dense()) {
+    const std::span<std::byte> target(data + mapping.layout.offset, mapping.layout.bytes());
+    return WithGate(server_.ReceiveBulk(written_back_.transfer, target, queue, [] {}), count, events);
+  }
+  return WithGate(
+      server_.ReceiveBulk(written_back_.transfer, {storage.bytes.get(), storage.size}, queue,
+                          [storage, layout = mapping.layout, data] { Unpack(layout, storage.bytes.get(), data); }),
+      count, events);
+}
+
 const void* Decoder::Data(const char* param, bool given, uint64_t bytes) {
-  Storage data = KeptData(param, given, bytes);
+  if (!given) return nullptr;
+  if (in_place_) return SharedData(param, bytes);
+  uint64_t none = 0;
+  Storage data = TakeData(param, bytes, /*promised=*/false, &none);
   if (data.bytes == nullptr) return nullptr;
   overflow_.push_back(std::move(data.bytes));
   return overflow_.back().get();
 }
 
-uint64_t Decoder::Sequence(const char* param, bool blocking, uint64_t bytes) {
-  const uint64_t sequence = in_.U64(param);
-  if (sequence != 0 || bytes == 0) return sequence;
-  if (!blocking) in_.Fail(param, "has no bulk sequence, and the call does not wait for its answer");
-  if (bytes > server_.limits().max_inline_bytes) in_.Fail(param, "has no bulk sequence, and is too long for an answer");
-  return sequence;
+uint64_t Decoder::Sequence(const char* param, uint64_t bytes) {
+  const uint64_t transfer = in_.U64(param);
+  if (transfer == 0 && bytes > server_.limits().max_inline_bytes)
+    in_.Fail(param, "has no transfer, and is too long for an answer");
+  return transfer;
+}
+
+uint64_t Decoder::NamedTransfer(const char* param, uint64_t bytes) {
+  const uint8_t where = in_.U8(param);
+  const uint64_t size = in_.U64(param);
+  const uint64_t transfer = in_.U64(param);
+  if (where != static_cast<uint8_t>(Where::kBulk) || size != bytes || transfer == 0)
+    in_.Fail(param, absl::StrCat("is no transfer of ", bytes, " bytes"));
+  return in_.ok() ? transfer : 0;
 }
 
 uint64_t Decoder::MappingToken(const char* param) {
@@ -295,10 +391,8 @@ const Mapping* Decoder::Unmapped(const char* param, cl_mem mem) {
   if (known && mem != nullptr && found->second.mem != mem) in_.Fail(param, "is a mapping of another memory object");
   if (known && written && (found->second.flags & (CL_MAP_WRITE | CL_MAP_WRITE_INVALIDATE_REGION)) == 0)
     in_.Fail(param, "was not mapped for writing");
-  const Storage data = KeptData(param, written, known ? found->second.layout.bytes() : kAnySize);
-  if (!in_.ok() || !known) return nullptr;
-  if (written) Unpack(found->second.layout, data.bytes.get(), found->second.data);
-  return &found->second;
+  written_back_ = PromisedData(param, written, known ? found->second.layout.bytes() : kAnySize);
+  return in_.ok() && known ? &found->second : nullptr;
 }
 
 uint64_t Decoder::Size(const char* param, const absl::StatusOr<HostLayout>& layout) {
@@ -355,20 +449,34 @@ absl::StatusOr<Served> Decoder::Refuse(Answer& answer, cl_int error) {
 }
 
 void Decoder::Made(ValueKind kind, wire::WireHandle handle, void* object) {
-  if (handle.is_null()) return;
+  if (handle.is_null()) {
+    if (kind == ValueKind::kEvent && object != nullptr) server_.TakeEvent(static_cast<cl_event>(object));
+    return;
+  }
   static_cast<void>(server_.objects().Add(kind, handle, object));  // CanAdd() said yes in Minted()
+  if (kind == ValueKind::kMem && object != nullptr && shared_ != nullptr) KeepShared(static_cast<cl_mem>(object));
+}
+
+// Memory that a memory object uses lives as long as that.
+void Decoder::KeepShared(cl_mem mem) {
+  using Kept = std::shared_ptr<std::byte[]>;
+  const auto drop = [](cl_mem, void* kept) { delete static_cast<Kept*>(kept); };
+  auto kept = std::make_unique<Kept>(shared_);
+  if (server_.api().clSetMemObjectDestructorCallback(mem, drop, kept.get()) == CL_SUCCESS)
+    static_cast<void>(kept.release());
 }
 
 absl::StatusOr<Served> Decoder::Started(Answer& answer, cl_int status, wire::WireHandle minted, cl_event event,
                                         bool blocking, Storage keep, Reply reply) {
-  Made(ValueKind::kEvent, minted, status == CL_SUCCESS ? event : nullptr);
+  if (!minted.is_null()) Made(ValueKind::kEvent, minted, status == CL_SUCCESS ? event : nullptr);
   if (status != CL_SUCCESS) {
     answer.Status(status);
     return Served::kNow;
   }
   if (!minted.is_null() && event != nullptr) server_.api().clRetainEvent(event);
-  server_.WhenDone({event, blocking, std::move(keep), reply});
-  if (blocking) return Served::kLater;
+  const bool later = blocking || reply.data != nullptr;
+  server_.WhenDone({event, later, std::move(keep), reply});
+  if (later) return Served::kLater;
   answer.Status(CL_SUCCESS);
   return Served::kNow;
 }

@@ -33,7 +33,8 @@ enum class Served : uint8_t { kNow, kLater };
 
 class Decoder {
  public:
-  Decoder(wire::Reader& in, ServerContext& server) : in_(in), server_(server) {}
+  // |trace| is filled while the call is served.
+  Decoder(wire::Reader& in, ServerContext& server, CallTrace* trace) : in_(in), server_(server), trace_(trace) {}
   ~Decoder();
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
@@ -97,19 +98,36 @@ class Decoder {
   const void* Argument(const char* param, bool given, cl_kernel kernel, cl_uint index, size_t size);
   CallbackRecord* Callback(const char* param, bool given, CallId call);
   void HostPointer(const char* param, cl_mem_flags flags, bool given);
-  void NotAnAddress(const char* param, Values values, uint64_t selector);
 
   // |bytes| bytes, which is what the driver will read; nullptr unless |given|.
   const void* Data(const char* param, bool given, uint64_t bytes);
-  // As Data(), in storage that can outlive the call: see Completion::keep.
-  Storage KeptData(const char* param, bool given, uint64_t bytes);
+  // The data of a command, in storage that can outlive the call (Completion::keep). What comes by the bulk lane may
+  // still be on its way.
+  struct Promised {
+    Storage storage;
+    uint64_t transfer = 0;  // 0: all is there
+  };
+  Promised PromisedData(const char* param, bool given, uint64_t bytes);
+  // After Ready(): the wait list with which a command on |queue| waits for |promised| too. Good as long as the decoder.
+  struct Waits {
+    cl_uint count = 0;
+    const cl_event* events = nullptr;
+  };
+  Waits WaitsFor(const Promised& promised, cl_command_queue queue, cl_uint count, const cl_event* events);
+  // The same, of bytes that go to |target|: those that are here are copied to it at once.
+  Waits WaitsForBytesAt(const std::shared_ptr<std::byte[]>& target, const Promised& promised, cl_command_queue queue,
+                        cl_uint count, const cl_event* events);
   // Room for |bytes| bytes that the driver writes. After Ready().
   absl::StatusOr<Storage> Room(uint64_t bytes) { return MakeStorage(bytes, server_.limits().max_data_bytes); }
-  // Of the bulk frames that the client expects |bytes| bytes in. 0 is "in the answer", for calls that wait for theirs.
-  uint64_t Sequence(const char* param, bool blocking, uint64_t bytes);
+  // Of the transfer in which the client expects |bytes| bytes. 0 is "in the answer".
+  uint64_t Sequence(const char* param, uint64_t bytes);
+  // The transfer that brings exactly |bytes| bytes, for who receives them without the decoder's help.
+  uint64_t NamedTransfer(const char* param, uint64_t bytes);
   uint64_t MappingToken(const char* param);
-  // The mapping that the token read here names, nullptr if its mapping failed; what the client wrote is in it.
+  // The mapping that the token read here names, nullptr if its mapping failed.
   const Mapping* Unmapped(const char* param, cl_mem mem);
+  // After Ready(): as WaitsFor(), for what the client wrote to the mapping.
+  Waits WaitsForWrittenBack(cl_command_queue queue, cl_uint count, const cl_event* events);
   // It is unmapped.
   void EndMapping() { server_.mappings().erase(unmapped_); }
 
@@ -144,6 +162,10 @@ class Decoder {
 
   // After the call. |object| is what was made for |handle|, nullptr if it failed.
   void Made(ValueKind kind, wire::WireHandle handle, void* object);
+  // Where a command's event goes: |event| if somebody wants it, else nullptr.
+  cl_event* EventOut(wire::WireHandle minted, cl_event* event) const {
+    return minted.is_null() && !server_.WantsEvent() ? nullptr : event;
+  }
   // Ends a call that mapped a region at |mapping.data|; |token| and |sequence| were read.
   absl::StatusOr<Served> Mapped(Answer& answer, cl_int status, wire::WireHandle minted, cl_event event, bool blocking,
                                 uint64_t token, const absl::StatusOr<Mapping>& mapping, uint64_t sequence);
@@ -168,13 +190,24 @@ class Decoder {
   const uint64_t* Properties(const char* param, Values values);
   uint64_t Size(const char* param, const absl::StatusOr<HostLayout>& layout);
   void Fail(const char* param, const absl::Status& status);
+  const void* SharedData(const char* param, uint64_t bytes);
   void* Allocate(uint64_t bytes);  // zeroed, good as long as the decoder
+
+  Storage TakeData(const char* param, uint64_t size, bool promised, uint64_t* transfer);
+  void KeepShared(cl_mem mem);
+  Waits WithGate(cl_event gate, cl_uint count, const cl_event* events);
 
   wire::Reader& in_;
   ServerContext& server_;
+  CallTrace* const trace_;
   cl_int error_ = CL_SUCCESS;
   uint64_t unmapped_ = 0;                        // the token of the mapping that the call ends
+  Promised written_back_;                        // to it
+  absl::InlinedVector<Promised, 1> drained_;     // promised, and nobody waits (yet): dropped when the call is refused
+  cl_event gate_ = nullptr;                      // owned
   uint64_t data_bytes_ = 0;                      // of payloads so far; Invariant: <= max_data_bytes
+  bool in_place_ = false;                        // the call's data is to be shared memory
+  std::shared_ptr<std::byte[]> shared_;          // ... and this is it
   bool any_size_ = false;                        // of the data: the image that would tell is stillborn
   absl::InlinedVector<Expecting, 2> expecting_;  // minted, and nothing made yet
   absl::InlinedVector<CallbackRecord*, 1> callbacks_;
@@ -182,7 +215,7 @@ class Decoder {
   static constexpr size_t kScratchBytes = 512;
   size_t scratch_used_ = 0;
   alignas(16) std::byte scratch_[kScratchBytes];
-  std::vector<std::unique_ptr<std::byte[]>> overflow_;
+  std::vector<std::shared_ptr<std::byte[]>> overflow_;
 };
 
 }  // namespace xpool::wire_cl

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "opencl/image.h"
 
 namespace xpool::wire_cl {
 namespace {
@@ -163,7 +164,9 @@ void Encoder::Token(const char* param, uint64_t token) {
 }
 
 void Encoder::HostPointer(const char* param, cl_mem_flags flags, const void* host_ptr) {
-  if ((flags & CL_MEM_USE_HOST_PTR) != 0) {
+  if ((flags & CL_MEM_USE_HOST_PTR) != 0 && client_.HostMemoryIsShared()) {
+    in_place_ = true;
+  } else if ((flags & CL_MEM_USE_HOST_PTR) != 0) {
     Refuse(param,
            "is memory that the object would use in place (CL_MEM_USE_HOST_PTR); send CL_MEM_COPY_HOST_PTR instead");
   } else if (host_ptr != nullptr && (flags & CL_MEM_COPY_HOST_PTR) == 0) {
@@ -174,6 +177,11 @@ void Encoder::HostPointer(const char* param, cl_mem_flags flags, const void* hos
 void Encoder::Data(const char* param, const void* data, const absl::StatusOr<HostLayout>& layout) {
   if (data == nullptr || !ok()) return;
   if (!layout.ok()) return Refuse(param, std::string(layout.status().message()));
+  if (in_place_) {
+    out_.U8(static_cast<uint8_t>(Where::kShared));
+    out_.U64(layout->bytes());
+    return out_.U64(reinterpret_cast<uint64_t>(data));
+  }
   if (inline_bytes_ + layout->bytes() > client_.max_inline_bytes()) {
     const absl::StatusOr<uint64_t> sequence = client_.SendBulk({data, *layout});
     if (!sequence.ok()) {
@@ -187,21 +195,17 @@ void Encoder::Data(const char* param, const void* data, const absl::StatusOr<Hos
   inline_bytes_ += layout->bytes();
   out_.U8(static_cast<uint8_t>(Where::kInline));
   out_.U64(layout->bytes());
-  if (layout->bytes() == 0) return;
-  const auto* const from = static_cast<const std::byte*>(data) + layout->offset;
-  if (layout->dense()) return out_.Raw({from, layout->bytes()});
-  for (uint64_t slice = 0; slice < layout->slices; ++slice) {
-    for (uint64_t row = 0; row < layout->rows; ++row)
-      out_.Raw({from + slice * layout->slice_pitch + row * layout->row_pitch, layout->row_bytes});
-  }
+  ForEachPiece(*layout, static_cast<const std::byte*>(data), [this](const std::byte* piece, uint64_t bytes) {
+    out_.Raw({piece, bytes});
+  });
 }
 
-void Encoder::Expect(const char* param, void* data, const absl::StatusOr<HostLayout>& layout, bool blocking) {
+void Encoder::Expect(const char* param, void* data, const absl::StatusOr<HostLayout>& layout) {
   if (!ok()) return;
   if (!layout.ok()) return Refuse(param, std::string(layout.status().message()));
-  wants_answer_ |= blocking;
+  wants_answer_ = true;
   expected_.target = {data, *layout};
-  if (!blocking || layout->bytes() > client_.max_inline_bytes()) {
+  if (layout->bytes() > client_.max_inline_bytes()) {
     const absl::StatusOr<uint64_t> sequence = client_.ExpectBulk(expected_.target);
     if (!sequence.ok()) {
       status_ = sequence.status();
@@ -221,8 +225,8 @@ void Encoder::Map(cl_mem mem, const absl::StatusOr<HostLayout>& layout, cl_map_f
     return;
   }
   Token("mapping", mapping->token);
-  if ((flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0) return Expect("mapping", mapping->data, layout, blocking);
-  expected_.target = {mapping->data, *layout};
+  if ((flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0) return Expect("mapping", mapping->data, mapping->layout);
+  expected_.target = {mapping->data, mapping->layout};
   wants_answer_ |= blocking;  // for its status alone
   out_.U64(0);
 }
@@ -237,19 +241,11 @@ void Encoder::MapImage(cl_mem image, const size_t* region, size_t* row_pitch, si
   Map(image, layout, flags, blocking);
   if (!ok()) return;
   const cl_mem_object_type type = client_.ShapeOf(image)->type;
-  if (row_pitch != nullptr) *row_pitch = layout->row_pitch;
+  const HostLayout& mapped = expected_.target.layout;
+  if (row_pitch != nullptr) *row_pitch = mapped.row_pitch;
   if (slice_pitch == nullptr) return;
-  switch (type) {
-    case CL_MEM_OBJECT_IMAGE3D:
-    case CL_MEM_OBJECT_IMAGE2D_ARRAY:
-      *slice_pitch = layout->slice_pitch;
-      break;
-    case CL_MEM_OBJECT_IMAGE1D_ARRAY:
-      *slice_pitch = layout->row_pitch;
-      break;
-    default:
-      *slice_pitch = 0;
-  }
+  const size_t pitch = type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? mapped.row_pitch : mapped.slice_pitch;
+  *slice_pitch = HasSlices(type) ? pitch : 0;
 }
 
 void Encoder::Unmap(const char* param, cl_mem mem, void* pointer) {

@@ -95,17 +95,12 @@ class Encoder {
     if (function != nullptr)
       Token(param, client_.CallbackToken(call, reinterpret_cast<void (*)()>(function), user_data));
   }
-  // CL_MEM_USE_HOST_PTR, and data that no flag asks for, cannot cross.
+  // CL_MEM_USE_HOST_PTR on anything but shared memory, and data that no flag asks for, cannot cross.
   void HostPointer(const char* param, cl_mem_flags flags, const void* host_ptr);
-  // A value that is selected by |selector| to be an address.
-  void NotAnAddress(const char* param, Values values, uint64_t selector) {
-    if (KindOf(values, selector) == ValueKind::kAddress)
-      Refuse(param, "is an address in the program's memory, which cannot cross");
-  }
 
   void Data(const char* param, const void* data, const absl::StatusOr<HostLayout>& layout);
-  // Where the answer's bytes go. A call that does not block takes them by the bulk lane, whatever their size.
-  void Expect(const char* param, void* data, const absl::StatusOr<HostLayout>& layout, bool blocking);
+  // Where the answer's bytes go: in the answer, which comes when they are there, or by the bulk lane.
+  void Expect(const char* param, void* data, const absl::StatusOr<HostLayout>& layout);
   // The program's pointer is expected().target.data.
   void MapBuffer(cl_mem buffer, size_t size, cl_map_flags flags, bool blocking);
   // Fills in the pitches too: what stands in for the mapped region is packed.
@@ -131,6 +126,7 @@ class Encoder {
   std::span<const wire::WireHandle> minted_;
   std::string_view call_;
   bool wants_answer_ = false;
+  bool in_place_ = false;      // the call's data is shared memory
   uint64_t inline_bytes_ = 0;  // of payloads; what they leave of the frame is for the rest
   Expected expected_;
   absl::Status status_;

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "opencl/image.h"
 #include "opencl/pixel.h"
 
 namespace xpool::wire_cl {
@@ -94,29 +95,10 @@ absl::StatusOr<HostLayout> ImageRegionLayout(const ImageShape& image, const size
 }
 
 absl::StatusOr<HostLayout> ImageDataLayout(const cl_image_format& format, const cl_image_desc& desc) {
-  size_t region[3] = {desc.image_width, 1, 1};
-  switch (desc.image_type) {
-    case CL_MEM_OBJECT_IMAGE1D:
-    case CL_MEM_OBJECT_IMAGE1D_BUFFER:
-      break;
-    case CL_MEM_OBJECT_IMAGE1D_ARRAY:
-      region[1] = desc.image_array_size;
-      break;
-    case CL_MEM_OBJECT_IMAGE2D:
-      region[1] = desc.image_height;
-      break;
-    case CL_MEM_OBJECT_IMAGE2D_ARRAY:
-      region[1] = desc.image_height;
-      region[2] = desc.image_array_size;
-      break;
-    case CL_MEM_OBJECT_IMAGE3D:
-      region[1] = desc.image_height;
-      region[2] = desc.image_depth;
-      break;
-    default:
-      return absl::InvalidArgumentError(absl::StrCat("image type ", desc.image_type, " is none"));
-  }
-  return ImageRegionLayout({desc.image_type, PixelBytes(format)}, region, desc.image_row_pitch, desc.image_slice_pitch);
+  if (desc.image_type < CL_MEM_OBJECT_IMAGE2D || desc.image_type > CL_MEM_OBJECT_IMAGE1D_BUFFER)
+    return absl::InvalidArgumentError(absl::StrCat("image type ", desc.image_type, " is none"));
+  return ImageRegionLayout({desc.image_type, PixelBytes(format)}, ImageExtent(desc).data(), desc.image_row_pitch,
+                           desc.image_slice_pitch);
 }
 
 absl::StatusOr<HostLayout> ImageRowsLayout(const cl_image_format& format, size_t width, size_t height,
@@ -130,29 +112,17 @@ absl::StatusOr<HostLayout> ImageSlicesLayout(const cl_image_format& format, size
 }
 
 void Pack(const HostLayout& layout, const void* host, std::byte* packed) {
-  const auto* from = static_cast<const std::byte*>(host) + layout.offset;
-  if (layout.bytes() == 0) return;
-  if (layout.dense()) {
-    std::memcpy(packed, from, layout.bytes());
-    return;
-  }
-  for (uint64_t slice = 0; slice < layout.slices; ++slice) {
-    for (uint64_t row = 0; row < layout.rows; ++row, packed += layout.row_bytes)
-      std::memcpy(packed, from + slice * layout.slice_pitch + row * layout.row_pitch, layout.row_bytes);
-  }
+  ForEachPiece(layout, static_cast<const std::byte*>(host), [&](const std::byte* from, uint64_t bytes) {
+    std::memcpy(packed, from, bytes);
+    packed += bytes;
+  });
 }
 
 void Unpack(const HostLayout& layout, const std::byte* packed, void* host) {
-  auto* const to = static_cast<std::byte*>(host) + layout.offset;
-  if (layout.bytes() == 0) return;
-  if (layout.dense()) {
-    std::memcpy(to, packed, layout.bytes());
-    return;
-  }
-  for (uint64_t slice = 0; slice < layout.slices; ++slice) {
-    for (uint64_t row = 0; row < layout.rows; ++row, packed += layout.row_bytes)
-      std::memcpy(to + slice * layout.slice_pitch + row * layout.row_pitch, packed, layout.row_bytes);
-  }
+  ForEachPiece(layout, static_cast<std::byte*>(host), [&](std::byte* to, uint64_t bytes) {
+    std::memcpy(to, packed, bytes);
+    packed += bytes;
+  });
 }
 
 }  // namespace xpool::wire_cl

@@ -52,6 +52,19 @@ absl::StatusOr<HostLayout> ImageRowsLayout(const cl_image_format& format, size_t
 absl::StatusOr<HostLayout> ImageSlicesLayout(const cl_image_format& format, size_t width, size_t height, size_t depth,
                                              size_t row_pitch, size_t slice_pitch);
 
+// Calls |piece|(data, bytes) for what lies together of |layout|'s bytes in the memory at |host|, in order. Byte is
+// std::byte or const std::byte.
+template <typename Byte, typename Piece>
+void ForEachPiece(const HostLayout& layout, Byte* host, const Piece& piece) {
+  if (layout.bytes() == 0) return;
+  host += layout.offset;
+  if (layout.dense()) return piece(host, layout.bytes());
+  for (uint64_t slice = 0; slice < layout.slices; ++slice) {
+    for (uint64_t row = 0; row < layout.rows; ++row)
+      piece(host + slice * layout.slice_pitch + row * layout.row_pitch, layout.row_bytes);
+  }
+}
+
 // Between the program's memory and packed bytes. REQUIRES: |packed| has layout.bytes() bytes.
 void Pack(const HostLayout& layout, const void* host, std::byte* packed);
 void Unpack(const HostLayout& layout, const std::byte* packed, void* host);

@@ -12,7 +12,7 @@ absl::StatusOr<Storage> MakeStorage(uint64_t bytes, uint64_t max_bytes) {
         absl::StrCat("a transfer of ", bytes, " bytes is past the limit of ", max_bytes));
   }
   if (bytes == UINT64_MAX) return absl::ResourceExhaustedError("a transfer of 2^64 - 1 bytes is past every limit");
-  Storage storage{std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[bytes + 1]), bytes};
+  Storage storage{std::shared_ptr<std::byte[]>(new (std::nothrow) std::byte[bytes + 1]), bytes};
   if (storage.bytes == nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat("the worker has no memory for a transfer of ", bytes, " bytes"));
   }
@@ -20,19 +20,17 @@ absl::StatusOr<Storage> MakeStorage(uint64_t bytes, uint64_t max_bytes) {
   return storage;
 }
 
+void ServerContext::ForgetMappings(cl_mem mem) {
+  absl::erase_if(mappings_, [mem](const auto& entry) { return entry.second.mem == mem; });
+}
+
 void AnswerDone(const Completion& completion, cl_int execution_status, wire::Writer& answer) {
   answer.I32(execution_status < 0 ? execution_status : CL_SUCCESS);
   if (execution_status < 0) return;
   const Reply& reply = completion.reply;
-  const bool inside = reply.data != nullptr && reply.sequence == 0;
   answer.U64(reply.data == nullptr ? 0 : reply.layout.bytes());
-  if (!inside || reply.layout.bytes() == 0) return;
-  const std::byte* const from = reply.data + reply.layout.offset;
-  if (reply.layout.dense()) return answer.Raw({from, reply.layout.bytes()});
-  for (uint64_t slice = 0; slice < reply.layout.slices; ++slice) {
-    for (uint64_t row = 0; row < reply.layout.rows; ++row)
-      answer.Raw({from + slice * reply.layout.slice_pitch + row * reply.layout.row_pitch, reply.layout.row_bytes});
-  }
+  if (reply.data == nullptr || reply.sequence != 0) return;
+  ForEachPiece(reply.layout, reply.data, [&](const std::byte* piece, uint64_t bytes) { answer.Raw({piece, bytes}); });
 }
 
 }  // namespace xpool::wire_cl

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "generated/opencl/dispatch_table.h"
@@ -19,6 +20,7 @@
 #include "wire_opencl/callbacks.h"
 #include "wire_opencl/host_layout.h"
 #include "wire_opencl/server_objects.h"
+#include "wire_opencl/svm_table.h"
 
 namespace xpool::wire_cl {
 
@@ -32,7 +34,7 @@ struct ServerLimits {
 
 // Bytes that a command of the driver reads or writes. A zero follows them, and they are never nullptr once made.
 struct Storage {
-  std::unique_ptr<std::byte[]> bytes;
+  std::shared_ptr<std::byte[]> bytes;
   uint64_t size = 0;
 };
 
@@ -43,7 +45,14 @@ absl::StatusOr<Storage> MakeStorage(uint64_t bytes, uint64_t max_bytes);
 struct Reply {
   const std::byte* data = nullptr;  // nullptr: none
   HostLayout layout;
-  uint64_t sequence = 0;  // of the bulk frames; 0: inside the answer
+  uint64_t sequence = 0;  // the transfer by the bulk lane; 0: inside the answer
+};
+
+// What a served call was about, for who tells the client of a failure.
+struct CallTrace {
+  wire::WireHandle subject;    // the first handle of the call
+  wire::WireHandle minted;     // of the first thing that it makes
+  cl_int status = CL_SUCCESS;  // as in its answer; CL_SUCCESS when that comes later
 };
 
 // What is left to do of a call whose command is under way.
@@ -69,20 +78,34 @@ class ServerContext : public CallbackTable {
  public:
   // |api| must outlive this.
   explicit ServerContext(const cl::DispatchTable& api, const ServerLimits& limits = {})
-      : api_(api), limits_(limits), objects_(limits.max_handles) {}
+      : api_(api), limits_(limits), objects_(limits.max_handles), svm_(api, limits.max_handles) {}
 
   const cl::DispatchTable& api() const { return api_; }
   const ServerLimits& limits() const { return limits_; }
   ServerObjects& objects() { return objects_; }
+  SvmTable& svm() { return svm_; }
   absl::flat_hash_map<uint64_t, Mapping>& mappings() { return mappings_; }  // by token
+  // The client has released |mem|: what it has left mapped there can no more be unmapped, and is soon gone.
+  void ForgetMappings(cl_mem mem);
 
-  // The |bytes| bytes of the bulk frames with |sequence|, which the client sends along with the call. Waits for them.
-  virtual absl::StatusOr<Storage> TakeBulk(uint64_t sequence, uint64_t bytes) = 0;
-  // Sends |bytes|, which are to be copied or sent at once, by bulk frames along with an answer: their sequence.
+  // The |bytes| bytes of |transfer|, which the client has sent before the call. Waits for them.
+  virtual absl::StatusOr<Storage> TakeBulk(uint64_t transfer, uint64_t bytes) = 0;
+  // |transfer|, which the client sends along with the call, goes to |target|; |arrived| is called then, on any thread.
+  // Does not wait: the user event that completes afterwards, for a command on |queue|, the caller's to release. nullptr
+  // when all is there already and |arrived| was called.
+  virtual cl_event ReceiveBulk(uint64_t transfer, std::span<std::byte> target, cl_command_queue queue,
+                               absl::AnyInvocable<void()> arrived) = 0;
+  // |transfer|, which the client sends along with the call, is of no use.
+  virtual void DropBulk(uint64_t transfer) = 0;
+  // Sends |bytes|, which are to be copied or sent at once, by the bulk lane along with an answer: the transfer.
   virtual absl::StatusOr<uint64_t> SendBulk(std::span<const std::byte> bytes) = 0;
   // Finishes |completion| when its command is done. Must not wait for it: what the command depends on may come in a
   // later call of the same session.
   virtual void WhenDone(Completion completion) = 0;
+  // Whether the command that is being served shall have an event that the client has not asked for; TakeEvent() gets
+  // it.
+  virtual bool WantsEvent() { return false; }
+  virtual void TakeEvent(cl_event event) { api_.clReleaseEvent(event); }
   // Whether kernel argument |index| takes bytes. A worker that knows the kernel's arguments says no for objects, so
   // that a client cannot pass bits of its own as one of the driver's pointers.
   virtual bool TakesBytes(cl_kernel /*kernel*/, cl_uint /*index*/) { return true; }
@@ -91,6 +114,7 @@ class ServerContext : public CallbackTable {
   const cl::DispatchTable& api_;
   const ServerLimits limits_;
   ServerObjects objects_;
+  SvmTable svm_;
   absl::flat_hash_map<uint64_t, Mapping> mappings_;
 };
 

@@ -28,6 +28,9 @@ FILL = """\
 void FillDispatchTable(cl_platform_id platform, void*(CL_API_CALL* get_address)(const char* name),
                        DispatchTable* table);
 
+// Completes a table whose functions were set one by one: those that were not are such as the driver lacks.
+void FillGaps(DispatchTable* table);
+
 // Whether the driver has the function with |call_id| (call_info.h) itself.
 inline bool Provides(const DispatchTable& table, uint32_t call_id) {{
   return call_id / 64 < {words} && ((table.provided[call_id / 64] >> (call_id % 64)) & 1) != 0;
@@ -78,6 +81,15 @@ struct Missing<Result*(CL_API_CALL*)(Args...)> {
     return nullptr;
   }
 };
+
+template <typename Function>
+void FillGap(Function* entry, uint32_t id, DispatchTable* table) {
+  if (*entry != nullptr) {
+    table->provided[id / 64] |= uint64_t{1} << (id % 64);
+  } else {
+    *entry = &Missing<Function>::Call;
+  }
+}
 
 // 120 for a platform that says "OpenCL 1.2 ...".
 int PlatformVersion(const cl_icd_dispatch& icd, cl_platform_id platform) {
@@ -169,11 +181,6 @@ def header(spec):
     return out + "\n" + FILL.format(words=words)
 
 
-def version(function):
-    major, minor = function.since.split(".")
-    return int(major) * 100 + int(minor) * 10
-
-
 def fill_groups(spec, slots):
     """Lines that fill the table, in functions of at most 40 functions each."""
     groups, own = [], spec.own()
@@ -182,7 +189,7 @@ def fill_groups(spec, slots):
         for function in own[start:start + 40]:
             entry = f"&table.{function.name}, {function.id}"
             if in_icd(function, slots):
-                lines += f"  fill.FromIcd({entry}, {version(function)}, &cl_icd_dispatch::{function.name});\n"
+                lines += f"  fill.FromIcd({entry}, {function.version()}, &cl_icd_dispatch::{function.name});\n"
             for name in [function.name] + [a.name for a in spec.functions if a.alias == function.name]:
                 lines += f'  fill.FromName({entry}, "{name}");\n'
             lines += f"  fill.Default(&table.{function.name});\n"
@@ -205,4 +212,6 @@ def source(spec, slots):
     out += "  Filler fill(platform, get_address, table);\n"
     for number in range(1, len(groups) + 1):
         out += f"  FillPart{number}(fill, *table);\n"
+    out += "}\n\nvoid FillGaps(DispatchTable* table) {\n"
+    out += "".join(f"  FillGap(&table->{function.name}, {function.id}, table);\n" for function in spec.own())
     return out + "}\n\n}  // namespace xpool::cl\n"

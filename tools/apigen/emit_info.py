@@ -140,13 +140,9 @@ const CallInfo* FindCall(std::string_view name) {
 """
 
 
-def _camel(kind):
-    return "k" + "".join(word.capitalize() for word in kind.split("_"))
-
-
 def header(spec):
     ids = "".join(f"  {f.name} = {f.id},\n" for f in sorted(spec.own(), key=lambda f: f.id))
-    kinds = "".join(f"  {_camel(handle.kind)},\n" for handle in spec.handles.values())
+    kinds = "".join(f"  {text.camel(handle.kind)},\n" for handle in spec.handles.values())
     out = HEADER.replace("@IDS@", ids).replace("@KINDS@", kinds).replace("@MAX@", str(_max_id(spec)))
     return text.banner(spec) + out
 
@@ -173,7 +169,7 @@ def _element(param):
 def _param(param, function):
     parts = [f'.name = "{param.name}"', f'.type = "{param.type}"', f".bytes = sizeof({_element(param)})"]
     if param.handle:
-        parts.append(f".handle = ValueKind::{_camel(param.handle.kind)}")
+        parts.append(f".handle = ValueKind::{text.camel(param.handle.kind)}")
     if param.dir != "in":
         parts.append(f".direction = Direction::{'kOut' if param.dir == 'out' else 'kInOut'}")
     parts += [f".{flag} = true" for flag in ("pointer", "callback", "optional", "blocking", "argument")
@@ -199,23 +195,22 @@ def _inner(param, function):
     """The arrays that a parameter's info points to."""
     out = ""
     if param.values:
-        rows = [f"{{{enum}, ValueKind::{_camel(kind)}}}" for enum, kind in param.values.items()]
+        rows = [f"{{{enum}, ValueKind::{text.camel(kind)}}}" for enum, kind in param.values.items()]
         out += text.wrap(f"constexpr InnerValue {_inner_name('values', param, function)}[] = {{", rows, "};", 4)
     if param.fields:
         struct = param.type.removesuffix("*").replace("const ", "").strip()
-        rows = [f"{{offsetof({struct}, {name}), ValueKind::{_camel(kind)}}}" for name, kind in param.fields.items()]
+        rows = [f"{{offsetof({struct}, {name}), ValueKind::{text.camel(kind)}}}" for name, kind in param.fields.items()]
         out += text.wrap(f"constexpr InnerField {_inner_name('fields', param, function)}[] = {{", rows, "};", 4)
     return out
 
 
 def _call(function):
     counts = {"": "kNothing", "retain": "kRetain", "release": "kRelease"}[function.counts]
-    handle = _camel(function.returns_handle.kind) if function.returns_handle else "kNone"
-    major, minor = function.since.split(".")
+    handle = text.camel(function.returns_handle.kind) if function.returns_handle else "kNone"
     params = f"kParams_{function.name}" if function.params else "{}"
     return text.wrap("    {", [
-        f"CallId::{function.name}", f'"{function.name}"', str(int(major) * 100 + int(minor) * 10),
-        f"CallClass::{_camel(function.policy)}", f"CallCounts::{counts}", f'"{function.returns}"',
+        f"CallId::{function.name}", f'"{function.name}"', str(function.version()),
+        f"CallClass::{text.camel(function.policy)}", f"CallCounts::{counts}", f'"{function.returns}"',
         f"ValueKind::{handle}", _size(function.returns_size), params], "},", 5)
 
 

@@ -6,7 +6,7 @@ import re
 
 import text
 import wire_plan
-from wire_plan import (camel, count_of, host_ptr_of, kind_of, limit_of, map_flags_of, mem_flags_of, mem_of, name_of, plans,
+from wire_plan import (count_of, host_ptr_of, kind_of, limit_of, map_flags_of, mem_flags_of, mem_of, name_of, plans,
                        selector_of, values_of)
 
 HEADER = """\
@@ -16,7 +16,7 @@ HEADER = """\
 //            RETURN_IF_ERROR(EncodeCall_clFinish(queue, call));
 //            ... if call.wants_answer(): AnswerDecoder answer(reader, client, call.expected());
 //            ASSIGN_OR_RETURN(cl_int status, DecodeAnswer_clFinish(queue, answer));
-//   worker:  ASSIGN_OR_RETURN(Served served, ServeCall(id, reader, server, writer));
+//   worker:  ASSIGN_OR_RETURN(Served served, ServeCall(id, reader, server, writer, &trace));
 #pragma once
 
 #include <CL/cl.h>
@@ -33,6 +33,7 @@ HEADER = """\
 #include "wire_opencl/decoder.h"
 #include "wire_opencl/encoder.h"
 #include "wire_opencl/server_context.h"
+#include "wire_opencl/svm_calls.h"
 
 namespace xpool::wire_cl {
 
@@ -48,11 +49,13 @@ enum class Answers : uint8_t {
   kAlways,
   kIfAsked,     // if the program passed a place for out-bytes
   kIfBlocking,  // if the blocking parameter is true
+  kIfData,      // if bytes of the device come back, or the blocking parameter is true
 };
 
 struct WireCall {
   Answers answers = Answers::kNever;
-  std::string_view cannot_cross;  // why; empty if it can
+  std::string_view cannot_cross;  // why it is answered where the program runs, or not at all; empty if it can
+  bool by_hand = false;           // its codec is in wire_opencl/svm_calls.h
 };
 
 // By call ID.
@@ -60,22 +63,18 @@ inline constexpr WireCall kWireCalls[cl::kMaxCallId + 1] = {
     {Answers::kNever, "there is no such call"},
 @TABLE@};
 
-// Calls that answer where the program runs, or not at all.
-inline constexpr CallId kCannotCross[] = {
-@CANNOT@};
-
-// X(clFinish) and so on, for every call that can cross.
+// X(clFinish) and so on, for every call whose codec is here.
 #define XPOOL_WIRE_CALLS(X) \\
 @LIST@
 
 // Serves one call: decodes it from |in| (the payload of its frame), calls the driver, registers what was made, and
 // writes the answer's payload. Errors are the client's breach of the protocol, with call and parameter; OpenCL's own
-// errors are in the answer. kLater: nothing was written, ServerContext::WhenDone() has the rest.
-absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out);
+// errors are in the answer. kLater: nothing was written, ServerContext::WhenDone() has the rest. |trace| is filled.
+absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out, CallTrace* trace);
 
 """
 
-ENCODE = """\
+SOURCE = """\
 #include "generated/opencl/wire_codec.h"
 
 namespace xpool::wire_cl {
@@ -117,7 +116,7 @@ def _encode_value(plan, index):
 def _encode_new(plan):
     function, out = plan.function, ""
     if function.returns_handle:
-        out += f'  call.Mint("return", ValueKind::{camel(function.returns_handle.kind)}, true);\n'
+        out += f'  call.Mint("return", ValueKind::{text.camel(function.returns_handle.kind)}, true);\n'
     for _, param in plan.params("event"):
         out += f'  call.Mint("{param.name}", {kind_of(param)}, {param.name} != nullptr);\n'
     for _, param in plan.params("new_handles"):
@@ -158,8 +157,7 @@ def _encode_data(plan, index):
     if role == "data":
         return start.format("Data") + f"{name}, {_client_layout(plan, param.size)});"
     if role == "target":
-        blocking = f"{plan.blocking().name} != CL_FALSE"
-        return start.format("Expect") + f"{name}, {_client_layout(plan, param.size)}, {blocking});"
+        return start.format("Expect") + f"{name}, {_client_layout(plan, param.size)});"
     if role == "mapping":
         return start.format("Unmap") + f"{mem_of(plan)}, {name});"
     return ""
@@ -183,8 +181,6 @@ def _checks(plan):
         needed = index in plan.bits or (plan.roles[index] in ("gap", "map_pitch") and param.pointer)
         if needed and not param.optional:
             out += f'  call.Require({param.name} != nullptr, "{param.name}");\n'
-        if plan.roles[index] == "data" and param.selector >= 0:
-            out += f'  call.NotAnAddress("{param.name}", {values_of(plan, index)}, {selector_of(plan, param)});\n'
     if host_ptr := host_ptr_of(plan):
         out += f'  call.HostPointer("{host_ptr.name}", {mem_flags_of(plan)}, {host_ptr.name});\n'
     return out + "  if (!call.ok()) return call.status();\n" if out else ""
@@ -237,8 +233,7 @@ def _decode_filled(plan, index):
     if plan.roles[index] == "new_handles":
         return out + text.call('  answer.FilledHandles(', [f'"{param.name}"', kind_of(param), param.name, size, "filled"], 23)
     if param.selector < 0:
-        element = "char" if wire_plan.element(param) == "void" else wire_plan.element(param)
-        value = f"static_cast<char*>({param.name})" if element == "char" else param.name
+        value = f"static_cast<char*>({param.name})" if wire_plan.countable(param) == "char" else param.name
         return out + text.call("  answer.FilledElements(", [f'"{param.name}"', value, size, "filled"], 24)
     info = [f'"{param.name}"', values_of(plan, index), selector_of(plan, param), param.name, size, "filled"]
     if "binaries" not in param.values.values():
@@ -252,7 +247,10 @@ def _decode_filled(plan, index):
 def _answer_body(plan):
     out = ""
     if plan.blocking():
-        out += f"  if ({plan.blocking().name} != CL_FALSE) answer.Data();\n"
+        waits = f"{plan.blocking().name} != CL_FALSE"
+        if plan.maps():
+            waits += f" || ({map_flags_of(plan)} & CL_MAP_WRITE_INVALIDATE_REGION) == 0"
+        out += "  answer.Data();\n" if plan.answers == "kAlways" else f"  if ({waits}) answer.Data();\n"
     for index, param in enumerate(plan.function.params):
         if plan.roles[index] == "out":
             out += f'  answer.Elements("{param.name}", {param.name}, {count_of(plan, param)});\n'
@@ -264,8 +262,8 @@ def _answer_body(plan):
 
 
 def _table_row(plan):
-    reason = f', "{plan.cannot_cross}"' if plan.cannot_cross else ""
-    return f"    {{Answers::{plan.answers}{reason}}},  // {plan.function.name}\n"
+    more = f', "{plan.cannot_cross}"' if plan.cannot_cross else ', "", true' if plan.by_hand else ""
+    return f"    {{Answers::{plan.answers}{more}}},  // {plan.function.name}\n"
 
 
 def _check_ids(found):
@@ -279,10 +277,9 @@ def _check_ids(found):
 def header(spec):
     found = plans(spec)
     _check_ids(found)
-    crossing = [plan for plan in found if not plan.cannot_cross]
+    crossing = [plan for plan in found if plan.generated()]
     out = HEADER
     for key, value in (("TABLE", "".join(map(_table_row, found))),
-                       ("CANNOT", "".join(f"    CallId::{plan.function.name},\n" for plan in found if plan.cannot_cross)),
                        ("LIST", " \\\n".join(f"  X({plan.function.name})" for plan in crossing))):
         out = out.replace(f"@{key}@", value)
     for plan in crossing:
@@ -293,22 +290,19 @@ def header(spec):
     return text.banner(spec) + out + "\n}  // namespace xpool::wire_cl\n"
 
 
-def encode(spec):
-    out = text.banner(spec) + ENCODE
+def _definitions(spec, lead, prefix, body_of, last):
+    """A source file with a function for every generated call: |lead| |prefix|clX(its parameters, |last|) { |body_of|(plan) }."""
+    out = text.banner(spec) + SOURCE
     for plan in plans(spec):
-        if not plan.cannot_cross:
-            body = _encode_body(plan)
-            out += _signature(plan.function, "absl::Status", f"EncodeCall_{plan.function.name}", body, "Encoder& call")
-            out += body + "}\n\n"
+        if plan.generated():
+            body = body_of(plan)
+            out += _signature(plan.function, lead, prefix + plan.function.name, body, last) + body + "}\n\n"
     return out + "}  // namespace xpool::wire_cl\n"
+
+
+def encode(spec):
+    return _definitions(spec, "absl::Status", "EncodeCall_", _encode_body, "Encoder& call")
 
 
 def answers(spec):
-    out = text.banner(spec) + ENCODE
-    for plan in plans(spec):
-        if not plan.cannot_cross:
-            body = _answer_body(plan)
-            out += _signature(plan.function, "absl::StatusOr<cl_int>", f"DecodeAnswer_{plan.function.name}", body,
-                              "AnswerDecoder& answer")
-            out += body + "}\n\n"
-    return out + "}  // namespace xpool::wire_cl\n"
+    return _definitions(spec, "absl::StatusOr<cl_int>", "DecodeAnswer_", _answer_body, "AnswerDecoder& answer")

@@ -3,7 +3,7 @@ client's side; the statements' meaning is in src/wire_opencl/decoder.h."""
 
 import text
 import wire_plan
-from wire_plan import (camel, count_of, host_ptr_of, kind_of, limit_of, map_flags_of, mem_flags_of, mem_of, name_of,
+from wire_plan import (count_of, host_ptr_of, kind_of, limit_of, map_flags_of, mem_flags_of, mem_of, name_of,
                        selector_of, values_of)
 
 SERVE = """\
@@ -31,15 +31,15 @@ static_assert(std::size(kServe) == cl::kMaxCallId + 1);
 
 }  // namespace
 
-absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out) {
+absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out, CallTrace* trace) {
   const auto index = static_cast<uint32_t>(id);
   const cl::CallInfo* const info = cl::FindCall(index);
   if (info == nullptr) return absl::InvalidArgumentError(absl::StrCat("call ", index, " is none that this version has"));
   if (kServe[index] == nullptr) {
     return absl::UnimplementedError(absl::StrCat(std::string(info->name), " cannot cross: ", std::string(kWireCalls[index].cannot_cross)));
   }
-  Decoder decoder(in, server);
-  Answer answer(out, server);
+  Decoder decoder(in, server, trace);
+  Answer answer(out, server, trace);
   absl::StatusOr<Served> served = kServe[index](decoder, server, answer);
   if (served.ok() && !answer.status().ok()) return answer.status();
   if (served.ok() && !out.ok()) return out.status();
@@ -83,7 +83,7 @@ def _read_value(plan, index):
 def _read_new(plan):
     function, out = plan.function, ""
     if function.returns_handle:
-        out += f'  const wire::WireHandle minted = in.Minted("return", ValueKind::{camel(function.returns_handle.kind)}, true);\n'
+        out += f'  const wire::WireHandle minted = in.Minted("return", ValueKind::{text.camel(function.returns_handle.kind)}, true);\n'
     for index, param in plan.params("event"):
         arguments = [f'"{param.name}"', kind_of(param), _given(plan, index)]
         out += text.call(f"  const wire::WireHandle minted_{param.name} = in.Minted(", arguments, 6)
@@ -128,10 +128,10 @@ def _read_data(plan, index):
         size = _server_bytes(plan, name, param.size)
         if param.size.form != "kBytes":
             size = f"{_given(plan, index)} ? {size} : 0"
-        return read("KeptData", size, kind="Storage") if plan.blocking() else read("Data", size)
+        return read("PromisedData", size, kind="Decoder::Promised") if plan.blocking() else read("Data", size)
     if role == "target":
         return (f"  const uint64_t {name}_bytes = {_server_bytes(plan, name, param.size)};\n"
-                + f'  const uint64_t {name}_sequence = in.Sequence("{name}", {plan.blocking().name} != CL_FALSE, {name}_bytes);\n')
+                + f'  const uint64_t {name}_sequence = in.Sequence("{name}", {name}_bytes);\n')
     if role == "mapping":
         return f'  const Mapping* const {name} = in.Unmapped("{name}", {mem_of(plan)});\n'
     if role == "out" and param.size.args:
@@ -141,9 +141,6 @@ def _read_data(plan, index):
 
 def _read_checks(plan):
     out = ""
-    for index, param in plan.params("data"):
-        if param.selector >= 0:
-            out += f'  in.NotAnAddress("{param.name}", {values_of(plan, index)}, {selector_of(plan, param)});\n'
     if host_ptr := host_ptr_of(plan):
         index = plan.function.params.index(host_ptr)
         out += f'  in.HostPointer("{host_ptr.name}", {mem_flags_of(plan)}, {_given(plan, index)});\n'
@@ -157,8 +154,7 @@ def _read_map(plan):
     return ('  const uint64_t token = in.MappingToken("mapping");\n'
             + f"  const uint64_t bytes = {size};\n"
             + f"  const bool filled = ({map_flags_of(plan)} & CL_MAP_WRITE_INVALIDATE_REGION) == 0;\n"
-            + '  const uint64_t sequence =\n'
-            + f'      in.Sequence("mapping", {plan.blocking().name} != CL_FALSE, filled ? bytes : 0);\n')
+            + '  const uint64_t sequence = in.Sequence("mapping", filled ? bytes : 0);\n')
 
 
 def _rooms(plan):
@@ -175,7 +171,7 @@ def _rooms(plan):
         elif role == "new_handles":
             out += f"  auto* const {name} = in.OutExactly<{element}>({_given(plan, index)}, minted_{name}.size());\n"
         elif role == "filled":
-            element = "char" if element == "void" else element
+            element = wire_plan.countable(param)
             out += f"  auto* const {name} = in.Out<{element}>({_given(plan, index)}, {count_of(plan, param)});\n"
         elif role == "target":
             out += f"  absl::StatusOr<Storage> {name} = in.Room({name}_bytes);\n"
@@ -183,16 +179,34 @@ def _rooms(plan):
     return out
 
 
+def _promise(plan):
+    """The parameter whose bytes may still be on their way by the bulk lane when the command is enqueued."""
+    return plan.first("mapping") or (plan.first("data") if plan.blocking() else None)
+
+
+def _waits(plan):
+    """A command waits for such bytes as for one more event."""
+    promise = _promise(plan)
+    if not promise:
+        return ""
+    queue = next(param.name for param in plan.function.params if param.handle and param.handle.kind == "queue")
+    count = next(param for param in plan.function.params if param.name == "num_events_in_wait_list").name
+    what = [] if plan.roles[plan.function.params.index(promise)] == "mapping" else [promise.name]
+    method = "WaitsFor" if what else "WaitsForWrittenBack"
+    return text.call(f"  const Decoder::Waits waits = in.{method}(", what + [queue, count, "event_wait_list"], 6)
+
+
 def _argument(plan, index):
     """What the driver is given for a parameter."""
     param, role, name = plan.function.params[index], plan.roles[index], plan.function.params[index].name
     params = plan.function.params
+    if _promise(plan) and name in ("num_events_in_wait_list", "event_wait_list"):
+        return "waits.count" if name.startswith("num") else "waits.events"
     for number, array in plan.params("filled", "new_handles"):
         if array.size.args and array.size.args[0] == index:
             if plan.roles[number] == "new_handles":
                 return f"{array.name} == nullptr ? {name} : static_cast<{param.type}>(minted_{array.name}.size())"
-            element = "char" if wire_plan.element(array) == "void" else wire_plan.element(array)
-            return f"static_cast<{param.type}>(in.OutCount<{element}>({name}))"
+            return f"static_cast<{param.type}>(in.OutCount<{wire_plan.countable(array)}>({name}))"
     if param.blocking:
         return "CL_FALSE"
     if role == "gap":
@@ -202,7 +216,7 @@ def _argument(plan, index):
     if role == "map_pitch":
         return f"&{name}"
     if role == "event":
-        return f"&{name}" if plan.blocking() else f"minted_{name}.is_null() ? nullptr : &{name}"
+        return f"&{name}" if plan.blocking() else f"in.EventOut(minted_{name}, &{name})"
     if role == "count":
         number = next(i for i, other in enumerate(params) if other.filled == index)
         return f"(given & {(1 << plan.bits[index]) | (1 << plan.bits[number])}) != 0 ? &{name} : nullptr"
@@ -216,7 +230,7 @@ def _argument(plan, index):
         return next(other.name for other in params if other.each.arg == index) + ".lengths"
     if role == "data":
         if plan.blocking():
-            return f"{name}.bytes.get()"
+            return f"{name}.storage.bytes.get()"
         return name if param.type.startswith("const") else f"const_cast<void*>({name})"
     if role == "target":
         return f"{name}->bytes.get()"
@@ -228,8 +242,7 @@ def _argument(plan, index):
 def _write_filled(plan, index):
     param = plan.function.params[index]
     count = plan.function.params[param.filled].name
-    element = "char" if wire_plan.element(param) == "void" else wire_plan.element(param)
-    room = f"in.OutCount<{element}>({name_of(plan, param.size.args[0])})"
+    room = f"in.OutCount<{wire_plan.countable(param)}>({name_of(plan, param.size.args[0])})"
     out = f"    answer.Filled({count});\n"
     if plan.roles[index] == "new_handles":
         return out + f"    answer.FilledHandles({kind_of(param)}, {param.name}, minted_{param.name}, {count});\n"
@@ -263,7 +276,7 @@ def _finish(plan):
         return text.call("  return in.Mapped(", arguments, 19)
     if plan.blocking():
         target, data = plan.first("target"), plan.first("data")
-        keep, reply, out = f"std::move({data.name})" if data else "", "{}", ""
+        keep, reply, out = f"std::move({data.name}.storage)" if data else "", "{}", ""
         if target:
             out = (f"  const Reply reply{{{target.name}->bytes.get(), DenseLayout({target.name}_bytes), "
                    f"{target.name}_sequence}};\n")
@@ -272,7 +285,7 @@ def _finish(plan):
         return out + text.call("  return in.Started(", arguments, 20)
     out = ""
     if function.returns_handle:
-        out += f"  in.Made(ValueKind::{camel(function.returns_handle.kind)}, minted, made);\n"
+        out += f"  in.Made(ValueKind::{text.camel(function.returns_handle.kind)}, minted, made);\n"
     for _, param in plan.params("event"):
         out += f"  in.Made({kind_of(param)}, minted_{param.name}, {param.name});\n"
     if plan.params("mapping"):
@@ -302,6 +315,7 @@ def _serve_body(plan):
     if function.returns != "cl_int":
         out += "  cl_int status = CL_SUCCESS;\n"
         result = f"{function.returns.replace(' *', '*')} const made"
+    out += _waits(plan)
     out += text.call(f"  {result} = server.api().{function.name}(", [_argument(plan, index) for index in numbers], 6)
     return out + _finish(plan)
 
@@ -310,7 +324,7 @@ def source(spec):
     found = wire_plan.plans(spec)
     out = text.banner(spec) + SERVE
     for plan in found:
-        if not plan.cannot_cross:
+        if plan.generated():
             out += f"absl::StatusOr<Served> Serve_{plan.function.name}(Decoder& in, ServerContext& server, Answer& answer) {{\n"
             out += _serve_body(plan) + "}\n\n"
     rows = "".join(f"    {'nullptr' if plan.cannot_cross else '&Serve_' + plan.function.name},\n" for plan in found)

@@ -43,7 +43,7 @@ class PlanTest(unittest.TestCase):
         for function in SPEC.own():
             with self.subTest(function.name):
                 planned = wire_plan.plan(function)
-                self.assertTrue(planned.cannot_cross or None not in planned.roles)
+                self.assertTrue(not planned.generated() or None not in planned.roles)
 
     def test_parameter_without_a_rule_is_an_error_that_names_it(self):
         text = (ROOT / "api" / "opencl.toml").read_text().replace(
@@ -71,15 +71,19 @@ class PlanTest(unittest.TestCase):
 
     def test_code_addresses_and_reference_counts_cannot_cross(self):
         stay = {function.name for function in SPEC.own() if wire_plan.plan(function).cannot_cross}
-        expected = {"clEnqueueNativeKernel", "clSetKernelArgSVMPointer", "clGetExtensionFunctionAddress",
-                    "clGetExtensionFunctionAddressForPlatform"}
-        expected |= {function.name for function in SPEC.own() if function.name.startswith(("clRetain", "clSVM", "clEnqueueSVM"))}
+        expected = {"clEnqueueNativeKernel", "clGetExtensionFunctionAddress", "clGetExtensionFunctionAddressForPlatform"}
+        expected |= {function.name for function in SPEC.own() if function.name.startswith("clRetain")}
         self.assertEqual(stay, expected)
+
+    def test_calls_on_shared_memory_are_written_by_hand(self):
+        by_hand = {function.name for function in SPEC.own() if wire_plan.plan(function).by_hand}
+        shared = {function.name for function in SPEC.own() if "SVM" in function.name}
+        self.assertEqual(by_hand, shared | {"clSetKernelExecInfo"})
 
     def test_answers_follow_from_the_spec(self):
         expected = {
             "clGetDeviceInfo": "kAlways", "clFinish": "kAlways", "clBuildProgram": "kAlways", "clGetHostTimer": "kAlways",
-            "clEnqueueReadBuffer": "kIfBlocking", "clEnqueueMapBuffer": "kIfBlocking", "clCreateKernelsInProgram": "kIfAsked",
+            "clEnqueueReadBuffer": "kAlways", "clEnqueueMapBuffer": "kIfData", "clEnqueueWriteImage": "kIfBlocking", "clCreateKernelsInProgram": "kIfAsked",
             "clEnqueueNDRangeKernel": "kNever", "clCreateBuffer": "kNever", "clReleaseEvent": "kNever", "clFlush": "kNever",
             "clEnqueueMarker": "kNever",
         }
@@ -107,7 +111,7 @@ class EmitTest(unittest.TestCase):
         encode, serve = emit_wire.encode(SPEC), emit_wire_serve.source(SPEC)
         self.assertIn("call.Handles(\"event_wait_list\"", function_text(encode, "EncodeCall_clEnqueueNDRangeKernel"))
         for planned in wire_plan.plans(SPEC):
-            if planned.cannot_cross:
+            if not planned.generated():
                 continue
             name = planned.function.name
             with self.subTest(name):
@@ -121,7 +125,7 @@ class EmitTest(unittest.TestCase):
         found = []
         for statement in body.replace("\n      ", " ").split(lead)[1:]:
             method, _, rest = statement.partition("(")
-            if rest.startswith('"') and method not in ("Require", "HostPointer", "NotAnAddress", "Begin", "CheckCount"):
+            if rest.startswith('"') and method not in ("Require", "HostPointer", "Begin", "CheckCount"):
                 name = rest[1:].split('"')[0]
                 if name not in found:
                     found.append(name)
@@ -137,10 +141,16 @@ class EmitTest(unittest.TestCase):
 
     def test_calls_that_cannot_cross_have_no_codec_but_a_reason(self):
         header = emit_wire.header(SPEC)
-        self.assertNotIn("EncodeCall_clSVMAlloc(", header)
+        self.assertNotIn("EncodeCall_clEnqueueNativeKernel(", header)
         self.assertIn("user_func is code of the program's process", header)
-        self.assertIn("    CallId::clEnqueueNativeKernel,\n", header)
         self.assertNotIn("X(clEnqueueNativeKernel)", header)
+
+    def test_calls_written_by_hand_are_served_and_not_emitted(self):
+        header, serve = emit_wire.header(SPEC), emit_wire_serve.source(SPEC)
+        self.assertNotIn("EncodeCall_clSVMAlloc(", header)
+        self.assertNotIn("X(clSVMAlloc)", header)
+        self.assertNotIn("Serve_clSVMAlloc(Decoder", serve)
+        self.assertIn("    &Serve_clSVMAlloc,\n", serve)
 
     def test_ids_without_a_call_are_an_error(self):
         loaded = committed()

@@ -78,8 +78,10 @@ class Function:
     def signature(self):
         return ", ".join(param.declare() for param in self.params)
 
-    def arguments(self):
-        return ", ".join(param.name for param in self.params)
+    def version(self):
+        """The version of OpenCL that brought it: 120 for 1.2."""
+        major, minor = self.since.split(".")
+        return int(major) * 100 + int(minor) * 10
 
     def has(self, name):
         return any(param.name == name for param in self.params)

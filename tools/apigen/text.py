@@ -8,6 +8,11 @@ def banner(spec):
     return BANNER.format(api=spec.api)
 
 
+def camel(kind):
+    """The C++ enumerator for a word of the spec: kPropertyList for "property_list"."""
+    return "k" + "".join(word.capitalize() for word in kind.split("_"))
+
+
 def wrap(head, items, tail, indent):
     """|head| + items joined by ", " + |tail|, broken before column 120 with |indent| spaces before further lines."""
     lines, line = [], head

@@ -3,12 +3,19 @@ cannot cross. docs/decisions/0009-wire-codec.md is the prose. emit_wire.py turns
 
 from dataclasses import dataclass, field
 
+import text
 from spec import SpecError
 
 # Calls that return when work is done, without a parameter that says so.
 WAITS = ("clFinish", "clWaitForEvents", "clBuildProgram", "clCompileProgram", "clLinkProgram")
 # The address of a mapping is the client's; it crosses as the mapping's token.
 MAPPINGS = {("clEnqueueUnmapMemObject", "mapped_ptr")}
+# Calls on shared virtual memory name addresses that mean the same on both sides, and what travels with them depends on
+# which memory is shared: src/wire_opencl/svm_calls.h encodes and serves them.
+BY_HAND = (
+    "clSVMAlloc", "clSVMFree", "clSetKernelArgSVMPointer", "clSetKernelExecInfo", "clEnqueueSVMFree",
+    "clEnqueueSVMMemcpy", "clEnqueueSVMMemFill", "clEnqueueSVMMap", "clEnqueueSVMUnmap", "clEnqueueSVMMigrateMem",
+)
 # Callbacks that are work to do, not news.
 CODE = ("NativeKernel",)
 STRUCTS = {"cl_image_format": "image_format", "cl_image_desc": "image_desc"}
@@ -39,6 +46,7 @@ class Plan:
     function: object
     roles: list  # by parameter
     cannot_cross: str = ""
+    by_hand: bool = False
     answers: str = "kNever"
     bits: dict = field(default_factory=dict)  # parameter -> presence bit
 
@@ -49,6 +57,10 @@ class Plan:
     def first(self, *roles):
         found = self.params(*roles)
         return found[0][1] if found else None
+
+    def generated(self):
+        """Whether its codec is emitted."""
+        return not self.cannot_cross and not self.by_hand
 
     def maps(self):
         return self.function.returns_size.form in ("kBytes", "kImageRegion")
@@ -67,17 +79,21 @@ def plan(function):
     reason = _cannot_cross(function, roles)
     if reason:
         return Plan(function, roles, reason)
+    if function.name in BY_HAND:
+        return Plan(function, roles, by_hand=True, answers=_answers(function, roles))
     for index, role in enumerate(roles):
         if role is None:
             param = function.params[index]
             raise WireError(f"{function.name}({param.name}): no rule in wire_plan.py says how it travels")
     tracked = [index for index, role in enumerate(roles) if role in POINTERS]
-    return Plan(function, roles, "", _answers(function, roles), {index: bit for bit, index in enumerate(tracked)})
+    return Plan(function, roles, answers=_answers(function, roles), bits={index: bit for bit, index in enumerate(tracked)})
 
 
 def _cannot_cross(function, roles):
     if function.counts == "retain":
         return "references are counted in the program's process"
+    if function.name in BY_HAND:
+        return ""
     if function.returns_size.form == "kOpaque":
         return "it returns an address in the program's process"
     for param, role in zip(function.params, roles):
@@ -89,10 +105,12 @@ def _cannot_cross(function, roles):
 
 
 def _answers(function, roles):
-    if function.policy == "query" or function.name in WAITS:
+    if function.policy == "query" or function.name in WAITS or function.returns_size.form == "kOpaque":
+        return "kAlways"
+    if "target" in roles:
         return "kAlways"
     if any(param.blocking for param in function.params):
-        return "kIfBlocking"
+        return "kIfData" if function.returns_size.form in LAYOUTS else "kIfBlocking"
     asked = [param for param, role in zip(function.params, roles) if role in ("out", "filled", "count", "new_handles")]
     if any(not param.optional for param in asked):
         return "kAlways"
@@ -165,17 +183,18 @@ def element(param):
     return param.type.removesuffix("*").replace("const ", "").strip()
 
 
-def camel(kind):
-    return "k" + kind.capitalize()
-
-
 def plans(spec):
     """The plan of every call, by ID."""
     return [plan(function) for function in sorted(spec.own(), key=lambda function: function.id)]
 
 
+def countable(param):
+    """The C type of which |param|'s elements are counted: of what has no type, bytes."""
+    return "char" if element(param) == "void" else element(param)
+
+
 def kind_of(param):
-    return f"ValueKind::{camel(param.handle.kind)}"
+    return f"ValueKind::{text.camel(param.handle.kind)}"
 
 
 def name_of(plan, index):

@@ -42,6 +42,15 @@ struct Missing<Result*(CL_API_CALL*)(Args...)> {
   }
 };
 
+template <typename Function>
+void FillGap(Function* entry, uint32_t id, DispatchTable* table) {
+  if (*entry != nullptr) {
+    table->provided[id / 64] |= uint64_t{1} << (id % 64);
+  } else {
+    *entry = &Missing<Function>::Call;
+  }
+}
+
 // 120 for a platform that says "OpenCL 1.2 ...".
 int PlatformVersion(const cl_icd_dispatch& icd, cl_platform_id platform) {
   char version[256] = {};
@@ -590,6 +599,125 @@ void FillDispatchTable(cl_platform_id platform, void*(CL_API_CALL* get_address)(
   FillPart1(fill, *table);
   FillPart2(fill, *table);
   FillPart3(fill, *table);
+}
+
+void FillGaps(DispatchTable* table) {
+  FillGap(&table->clGetPlatformIDs, 1, table);
+  FillGap(&table->clIcdGetPlatformIDsKHR, 2, table);
+  FillGap(&table->clGetPlatformInfo, 3, table);
+  FillGap(&table->clUnloadPlatformCompiler, 4, table);
+  FillGap(&table->clGetExtensionFunctionAddressForPlatform, 5, table);
+  FillGap(&table->clGetExtensionFunctionAddress, 6, table);
+  FillGap(&table->clGetDeviceIDs, 7, table);
+  FillGap(&table->clGetDeviceInfo, 8, table);
+  FillGap(&table->clCreateSubDevices, 9, table);
+  FillGap(&table->clRetainDevice, 10, table);
+  FillGap(&table->clReleaseDevice, 11, table);
+  FillGap(&table->clSetDefaultDeviceCommandQueue, 12, table);
+  FillGap(&table->clGetDeviceAndHostTimer, 13, table);
+  FillGap(&table->clGetHostTimer, 14, table);
+  FillGap(&table->clCreateContext, 15, table);
+  FillGap(&table->clCreateContextFromType, 16, table);
+  FillGap(&table->clRetainContext, 17, table);
+  FillGap(&table->clReleaseContext, 18, table);
+  FillGap(&table->clGetContextInfo, 19, table);
+  FillGap(&table->clSetContextDestructorCallback, 20, table);
+  FillGap(&table->clCreateCommandQueueWithProperties, 21, table);
+  FillGap(&table->clCreateCommandQueue, 22, table);
+  FillGap(&table->clRetainCommandQueue, 23, table);
+  FillGap(&table->clReleaseCommandQueue, 24, table);
+  FillGap(&table->clGetCommandQueueInfo, 25, table);
+  FillGap(&table->clSetCommandQueueProperty, 26, table);
+  FillGap(&table->clFlush, 27, table);
+  FillGap(&table->clFinish, 28, table);
+  FillGap(&table->clCreateBuffer, 29, table);
+  FillGap(&table->clCreateBufferWithProperties, 30, table);
+  FillGap(&table->clCreateSubBuffer, 31, table);
+  FillGap(&table->clCreateImage, 32, table);
+  FillGap(&table->clCreateImageWithProperties, 33, table);
+  FillGap(&table->clCreateImage2D, 34, table);
+  FillGap(&table->clCreateImage3D, 35, table);
+  FillGap(&table->clCreatePipe, 36, table);
+  FillGap(&table->clRetainMemObject, 37, table);
+  FillGap(&table->clReleaseMemObject, 38, table);
+  FillGap(&table->clGetSupportedImageFormats, 39, table);
+  FillGap(&table->clGetMemObjectInfo, 40, table);
+  FillGap(&table->clGetImageInfo, 41, table);
+  FillGap(&table->clGetPipeInfo, 42, table);
+  FillGap(&table->clSetMemObjectDestructorCallback, 43, table);
+  FillGap(&table->clSVMAlloc, 44, table);
+  FillGap(&table->clSVMFree, 45, table);
+  FillGap(&table->clCreateSamplerWithProperties, 46, table);
+  FillGap(&table->clCreateSampler, 47, table);
+  FillGap(&table->clRetainSampler, 48, table);
+  FillGap(&table->clReleaseSampler, 49, table);
+  FillGap(&table->clGetSamplerInfo, 50, table);
+  FillGap(&table->clCreateProgramWithSource, 51, table);
+  FillGap(&table->clCreateProgramWithBinary, 52, table);
+  FillGap(&table->clCreateProgramWithBuiltInKernels, 53, table);
+  FillGap(&table->clCreateProgramWithIL, 54, table);
+  FillGap(&table->clRetainProgram, 55, table);
+  FillGap(&table->clReleaseProgram, 56, table);
+  FillGap(&table->clBuildProgram, 57, table);
+  FillGap(&table->clCompileProgram, 58, table);
+  FillGap(&table->clLinkProgram, 59, table);
+  FillGap(&table->clSetProgramReleaseCallback, 60, table);
+  FillGap(&table->clSetProgramSpecializationConstant, 61, table);
+  FillGap(&table->clGetProgramInfo, 62, table);
+  FillGap(&table->clGetProgramBuildInfo, 63, table);
+  FillGap(&table->clUnloadCompiler, 64, table);
+  FillGap(&table->clCreateKernel, 65, table);
+  FillGap(&table->clCreateKernelsInProgram, 66, table);
+  FillGap(&table->clCloneKernel, 67, table);
+  FillGap(&table->clRetainKernel, 68, table);
+  FillGap(&table->clReleaseKernel, 69, table);
+  FillGap(&table->clSetKernelArg, 70, table);
+  FillGap(&table->clSetKernelArgSVMPointer, 71, table);
+  FillGap(&table->clSetKernelExecInfo, 72, table);
+  FillGap(&table->clGetKernelInfo, 73, table);
+  FillGap(&table->clGetKernelArgInfo, 74, table);
+  FillGap(&table->clGetKernelWorkGroupInfo, 75, table);
+  FillGap(&table->clGetKernelSubGroupInfo, 76, table);
+  FillGap(&table->clGetKernelSuggestedLocalWorkSizeKHR, 77, table);
+  FillGap(&table->clWaitForEvents, 78, table);
+  FillGap(&table->clGetEventInfo, 79, table);
+  FillGap(&table->clCreateUserEvent, 80, table);
+  FillGap(&table->clRetainEvent, 81, table);
+  FillGap(&table->clReleaseEvent, 82, table);
+  FillGap(&table->clSetUserEventStatus, 83, table);
+  FillGap(&table->clSetEventCallback, 84, table);
+  FillGap(&table->clGetEventProfilingInfo, 85, table);
+  FillGap(&table->clEnqueueReadBuffer, 86, table);
+  FillGap(&table->clEnqueueReadBufferRect, 87, table);
+  FillGap(&table->clEnqueueWriteBuffer, 88, table);
+  FillGap(&table->clEnqueueWriteBufferRect, 89, table);
+  FillGap(&table->clEnqueueFillBuffer, 90, table);
+  FillGap(&table->clEnqueueCopyBuffer, 91, table);
+  FillGap(&table->clEnqueueCopyBufferRect, 92, table);
+  FillGap(&table->clEnqueueReadImage, 93, table);
+  FillGap(&table->clEnqueueWriteImage, 94, table);
+  FillGap(&table->clEnqueueFillImage, 95, table);
+  FillGap(&table->clEnqueueCopyImage, 96, table);
+  FillGap(&table->clEnqueueCopyImageToBuffer, 97, table);
+  FillGap(&table->clEnqueueCopyBufferToImage, 98, table);
+  FillGap(&table->clEnqueueMapBuffer, 99, table);
+  FillGap(&table->clEnqueueMapImage, 100, table);
+  FillGap(&table->clEnqueueUnmapMemObject, 101, table);
+  FillGap(&table->clEnqueueMigrateMemObjects, 102, table);
+  FillGap(&table->clEnqueueNDRangeKernel, 103, table);
+  FillGap(&table->clEnqueueTask, 104, table);
+  FillGap(&table->clEnqueueNativeKernel, 105, table);
+  FillGap(&table->clEnqueueMarkerWithWaitList, 106, table);
+  FillGap(&table->clEnqueueBarrierWithWaitList, 107, table);
+  FillGap(&table->clEnqueueMarker, 108, table);
+  FillGap(&table->clEnqueueBarrier, 109, table);
+  FillGap(&table->clEnqueueWaitForEvents, 110, table);
+  FillGap(&table->clEnqueueSVMFree, 111, table);
+  FillGap(&table->clEnqueueSVMMemcpy, 112, table);
+  FillGap(&table->clEnqueueSVMMemFill, 113, table);
+  FillGap(&table->clEnqueueSVMMap, 114, table);
+  FillGap(&table->clEnqueueSVMUnmap, 115, table);
+  FillGap(&table->clEnqueueSVMMigrateMem, 116, table);
 }
 
 }  // namespace xpool::cl

@@ -267,6 +267,9 @@ struct DispatchTable {
 void FillDispatchTable(cl_platform_id platform, void*(CL_API_CALL* get_address)(const char* name),
                        DispatchTable* table);
 
+// Completes a table whose functions were set one by one: those that were not are such as the driver lacks.
+void FillGaps(DispatchTable* table);
+
 // Whether the driver has the function with |call_id| (call_info.h) itself.
 inline bool Provides(const DispatchTable& table, uint32_t call_id) {
   return call_id / 64 < 2 && ((table.provided[call_id / 64] >> (call_id % 64)) & 1) != 0;

@@ -390,12 +390,6 @@ absl::StatusOr<cl_int> DecodeAnswer_clSetKernelArg(cl_kernel, cl_uint, size_t, c
   return answer.Finish();
 }
 
-absl::StatusOr<cl_int> DecodeAnswer_clSetKernelExecInfo(cl_kernel, cl_kernel_exec_info, size_t, const void*,
-    AnswerDecoder& answer) {
-  static_cast<void>(answer.Failed());
-  return answer.Finish();
-}
-
 absl::StatusOr<cl_int> DecodeAnswer_clGetKernelInfo(cl_kernel, cl_kernel_info param_name, size_t param_value_size,
     void* param_value, size_t* param_value_size_ret, AnswerDecoder& answer) {
   if (answer.Failed()) return answer.Finish();
@@ -478,18 +472,18 @@ absl::StatusOr<cl_int> DecodeAnswer_clGetEventProfilingInfo(cl_event, cl_profili
   return answer.Finish();
 }
 
-absl::StatusOr<cl_int> DecodeAnswer_clEnqueueReadBuffer(cl_command_queue, cl_mem, cl_bool blocking_read, size_t, size_t,
-    void*, cl_uint, const cl_event*, cl_event*, AnswerDecoder& answer) {
+absl::StatusOr<cl_int> DecodeAnswer_clEnqueueReadBuffer(cl_command_queue, cl_mem, cl_bool, size_t, size_t, void*,
+    cl_uint, const cl_event*, cl_event*, AnswerDecoder& answer) {
   if (answer.Failed()) return answer.Finish();
-  if (blocking_read != CL_FALSE) answer.Data();
+  answer.Data();
   return answer.Finish();
 }
 
-absl::StatusOr<cl_int> DecodeAnswer_clEnqueueReadBufferRect(cl_command_queue, cl_mem, cl_bool blocking_read,
-    const size_t*, const size_t*, const size_t*, size_t, size_t, size_t, size_t, void*, cl_uint, const cl_event*,
-    cl_event*, AnswerDecoder& answer) {
+absl::StatusOr<cl_int> DecodeAnswer_clEnqueueReadBufferRect(cl_command_queue, cl_mem, cl_bool, const size_t*,
+    const size_t*, const size_t*, size_t, size_t, size_t, size_t, void*, cl_uint, const cl_event*, cl_event*,
+    AnswerDecoder& answer) {
   if (answer.Failed()) return answer.Finish();
-  if (blocking_read != CL_FALSE) answer.Data();
+  answer.Data();
   return answer.Finish();
 }
 
@@ -527,10 +521,10 @@ absl::StatusOr<cl_int> DecodeAnswer_clEnqueueCopyBufferRect(cl_command_queue, cl
   return answer.Finish();
 }
 
-absl::StatusOr<cl_int> DecodeAnswer_clEnqueueReadImage(cl_command_queue, cl_mem, cl_bool blocking_read, const size_t*,
-    const size_t*, size_t, size_t, void*, cl_uint, const cl_event*, cl_event*, AnswerDecoder& answer) {
+absl::StatusOr<cl_int> DecodeAnswer_clEnqueueReadImage(cl_command_queue, cl_mem, cl_bool, const size_t*, const size_t*,
+    size_t, size_t, void*, cl_uint, const cl_event*, cl_event*, AnswerDecoder& answer) {
   if (answer.Failed()) return answer.Finish();
-  if (blocking_read != CL_FALSE) answer.Data();
+  answer.Data();
   return answer.Finish();
 }
 
@@ -565,18 +559,18 @@ absl::StatusOr<cl_int> DecodeAnswer_clEnqueueCopyBufferToImage(cl_command_queue,
   return answer.Finish();
 }
 
-absl::StatusOr<cl_int> DecodeAnswer_clEnqueueMapBuffer(cl_command_queue, cl_mem, cl_bool blocking_map, cl_map_flags,
-    size_t, size_t, cl_uint, const cl_event*, cl_event*, cl_int*, AnswerDecoder& answer) {
+absl::StatusOr<cl_int> DecodeAnswer_clEnqueueMapBuffer(cl_command_queue, cl_mem, cl_bool blocking_map,
+    cl_map_flags map_flags, size_t, size_t, cl_uint, const cl_event*, cl_event*, cl_int*, AnswerDecoder& answer) {
   if (answer.Failed()) return answer.Finish();
-  if (blocking_map != CL_FALSE) answer.Data();
+  if (blocking_map != CL_FALSE || (map_flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0) answer.Data();
   return answer.Finish();
 }
 
-absl::StatusOr<cl_int> DecodeAnswer_clEnqueueMapImage(cl_command_queue, cl_mem, cl_bool blocking_map, cl_map_flags,
-    const size_t*, const size_t*, size_t*, size_t*, cl_uint, const cl_event*, cl_event*, cl_int*,
-    AnswerDecoder& answer) {
+absl::StatusOr<cl_int> DecodeAnswer_clEnqueueMapImage(cl_command_queue, cl_mem, cl_bool blocking_map,
+    cl_map_flags map_flags, const size_t*, const size_t*, size_t*, size_t*, cl_uint, const cl_event*, cl_event*,
+    cl_int*, AnswerDecoder& answer) {
   if (answer.Failed()) return answer.Finish();
-  if (blocking_map != CL_FALSE) answer.Data();
+  if (blocking_map != CL_FALSE || (map_flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0) answer.Data();
   return answer.Finish();
 }
 

@@ -5,7 +5,7 @@
 //            RETURN_IF_ERROR(EncodeCall_clFinish(queue, call));
 //            ... if call.wants_answer(): AnswerDecoder answer(reader, client, call.expected());
 //            ASSIGN_OR_RETURN(cl_int status, DecodeAnswer_clFinish(queue, answer));
-//   worker:  ASSIGN_OR_RETURN(Served served, ServeCall(id, reader, server, writer));
+//   worker:  ASSIGN_OR_RETURN(Served served, ServeCall(id, reader, server, writer, &trace));
 #pragma once
 
 #include <CL/cl.h>
@@ -22,6 +22,7 @@
 #include "wire_opencl/decoder.h"
 #include "wire_opencl/encoder.h"
 #include "wire_opencl/server_context.h"
+#include "wire_opencl/svm_calls.h"
 
 namespace xpool::wire_cl {
 
@@ -37,11 +38,13 @@ enum class Answers : uint8_t {
   kAlways,
   kIfAsked,     // if the program passed a place for out-bytes
   kIfBlocking,  // if the blocking parameter is true
+  kIfData,      // if bytes of the device come back, or the blocking parameter is true
 };
 
 struct WireCall {
   Answers answers = Answers::kNever;
-  std::string_view cannot_cross;  // why; empty if it can
+  std::string_view cannot_cross;  // why it is answered where the program runs, or not at all; empty if it can
+  bool by_hand = false;           // its codec is in wire_opencl/svm_calls.h
 };
 
 // By call ID.
@@ -90,8 +93,8 @@ inline constexpr WireCall kWireCalls[cl::kMaxCallId + 1] = {
     {Answers::kAlways},  // clGetImageInfo
     {Answers::kAlways},  // clGetPipeInfo
     {Answers::kNever},  // clSetMemObjectDestructorCallback
-    {Answers::kNever, "it returns an address in the program's process"},  // clSVMAlloc
-    {Answers::kNever, "svm_pointer is an address in the program's process"},  // clSVMFree
+    {Answers::kAlways, "", true},  // clSVMAlloc
+    {Answers::kNever, "", true},  // clSVMFree
     {Answers::kNever},  // clCreateSamplerWithProperties
     {Answers::kNever},  // clCreateSampler
     {Answers::kNever, "references are counted in the program's process"},  // clRetainSampler
@@ -117,8 +120,8 @@ inline constexpr WireCall kWireCalls[cl::kMaxCallId + 1] = {
     {Answers::kNever, "references are counted in the program's process"},  // clRetainKernel
     {Answers::kNever},  // clReleaseKernel
     {Answers::kNever},  // clSetKernelArg
-    {Answers::kNever, "arg_value is an address in the program's process"},  // clSetKernelArgSVMPointer
-    {Answers::kNever},  // clSetKernelExecInfo
+    {Answers::kNever, "", true},  // clSetKernelArgSVMPointer
+    {Answers::kNever, "", true},  // clSetKernelExecInfo
     {Answers::kAlways},  // clGetKernelInfo
     {Answers::kAlways},  // clGetKernelArgInfo
     {Answers::kAlways},  // clGetKernelWorkGroupInfo
@@ -132,21 +135,21 @@ inline constexpr WireCall kWireCalls[cl::kMaxCallId + 1] = {
     {Answers::kNever},  // clSetUserEventStatus
     {Answers::kNever},  // clSetEventCallback
     {Answers::kAlways},  // clGetEventProfilingInfo
-    {Answers::kIfBlocking},  // clEnqueueReadBuffer
-    {Answers::kIfBlocking},  // clEnqueueReadBufferRect
+    {Answers::kAlways},  // clEnqueueReadBuffer
+    {Answers::kAlways},  // clEnqueueReadBufferRect
     {Answers::kIfBlocking},  // clEnqueueWriteBuffer
     {Answers::kIfBlocking},  // clEnqueueWriteBufferRect
     {Answers::kNever},  // clEnqueueFillBuffer
     {Answers::kNever},  // clEnqueueCopyBuffer
     {Answers::kNever},  // clEnqueueCopyBufferRect
-    {Answers::kIfBlocking},  // clEnqueueReadImage
+    {Answers::kAlways},  // clEnqueueReadImage
     {Answers::kIfBlocking},  // clEnqueueWriteImage
     {Answers::kNever},  // clEnqueueFillImage
     {Answers::kNever},  // clEnqueueCopyImage
     {Answers::kNever},  // clEnqueueCopyImageToBuffer
     {Answers::kNever},  // clEnqueueCopyBufferToImage
-    {Answers::kIfBlocking},  // clEnqueueMapBuffer
-    {Answers::kIfBlocking},  // clEnqueueMapImage
+    {Answers::kIfData},  // clEnqueueMapBuffer
+    {Answers::kIfData},  // clEnqueueMapImage
     {Answers::kNever},  // clEnqueueUnmapMemObject
     {Answers::kNever},  // clEnqueueMigrateMemObjects
     {Answers::kNever},  // clEnqueueNDRangeKernel
@@ -157,39 +160,15 @@ inline constexpr WireCall kWireCalls[cl::kMaxCallId + 1] = {
     {Answers::kNever},  // clEnqueueMarker
     {Answers::kNever},  // clEnqueueBarrier
     {Answers::kNever},  // clEnqueueWaitForEvents
-    {Answers::kNever, "svm_pointers is an address in the program's process"},  // clEnqueueSVMFree
-    {Answers::kNever, "dst_ptr is an address in the program's process"},  // clEnqueueSVMMemcpy
-    {Answers::kNever, "svm_ptr is an address in the program's process"},  // clEnqueueSVMMemFill
-    {Answers::kNever, "svm_ptr is an address in the program's process"},  // clEnqueueSVMMap
-    {Answers::kNever, "svm_ptr is an address in the program's process"},  // clEnqueueSVMUnmap
-    {Answers::kNever, "svm_pointers is an address in the program's process"},  // clEnqueueSVMMigrateMem
+    {Answers::kNever, "", true},  // clEnqueueSVMFree
+    {Answers::kIfBlocking, "", true},  // clEnqueueSVMMemcpy
+    {Answers::kNever, "", true},  // clEnqueueSVMMemFill
+    {Answers::kIfBlocking, "", true},  // clEnqueueSVMMap
+    {Answers::kNever, "", true},  // clEnqueueSVMUnmap
+    {Answers::kNever, "", true},  // clEnqueueSVMMigrateMem
 };
 
-// Calls that answer where the program runs, or not at all.
-inline constexpr CallId kCannotCross[] = {
-    CallId::clGetExtensionFunctionAddressForPlatform,
-    CallId::clGetExtensionFunctionAddress,
-    CallId::clRetainDevice,
-    CallId::clRetainContext,
-    CallId::clRetainCommandQueue,
-    CallId::clRetainMemObject,
-    CallId::clSVMAlloc,
-    CallId::clSVMFree,
-    CallId::clRetainSampler,
-    CallId::clRetainProgram,
-    CallId::clRetainKernel,
-    CallId::clSetKernelArgSVMPointer,
-    CallId::clRetainEvent,
-    CallId::clEnqueueNativeKernel,
-    CallId::clEnqueueSVMFree,
-    CallId::clEnqueueSVMMemcpy,
-    CallId::clEnqueueSVMMemFill,
-    CallId::clEnqueueSVMMap,
-    CallId::clEnqueueSVMUnmap,
-    CallId::clEnqueueSVMMigrateMem,
-};
-
-// X(clFinish) and so on, for every call that can cross.
+// X(clFinish) and so on, for every call whose codec is here.
 #define XPOOL_WIRE_CALLS(X) \
   X(clGetPlatformIDs) \
   X(clIcdGetPlatformIDsKHR) \
@@ -250,7 +229,6 @@ inline constexpr CallId kCannotCross[] = {
   X(clCloneKernel) \
   X(clReleaseKernel) \
   X(clSetKernelArg) \
-  X(clSetKernelExecInfo) \
   X(clGetKernelInfo) \
   X(clGetKernelArgInfo) \
   X(clGetKernelWorkGroupInfo) \
@@ -290,8 +268,8 @@ inline constexpr CallId kCannotCross[] = {
 
 // Serves one call: decodes it from |in| (the payload of its frame), calls the driver, registers what was made, and
 // writes the answer's payload. Errors are the client's breach of the protocol, with call and parameter; OpenCL's own
-// errors are in the answer. kLater: nothing was written, ServerContext::WhenDone() has the rest.
-absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out);
+// errors are in the answer. kLater: nothing was written, ServerContext::WhenDone() has the rest. |trace| is filled.
+absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out, CallTrace* trace);
 
 absl::Status EncodeCall_clGetPlatformIDs(cl_uint num_entries, cl_platform_id* platforms, cl_uint* num_platforms,
     Encoder& call);
@@ -527,10 +505,6 @@ absl::Status EncodeCall_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size
     Encoder& call);
 absl::StatusOr<cl_int> DecodeAnswer_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size_t arg_size,
     const void* arg_value, AnswerDecoder& answer);
-absl::Status EncodeCall_clSetKernelExecInfo(cl_kernel kernel, cl_kernel_exec_info param_name, size_t param_value_size,
-    const void* param_value, Encoder& call);
-absl::StatusOr<cl_int> DecodeAnswer_clSetKernelExecInfo(cl_kernel kernel, cl_kernel_exec_info param_name,
-    size_t param_value_size, const void* param_value, AnswerDecoder& answer);
 absl::Status EncodeCall_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name, size_t param_value_size,
     void* param_value, size_t* param_value_size_ret, Encoder& call);
 absl::StatusOr<cl_int> DecodeAnswer_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name,

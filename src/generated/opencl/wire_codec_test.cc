@@ -79,7 +79,8 @@ Sent SendAnything(Session& session, const CodecRow& row) {
 
 absl::StatusOr<Served> Serve(Session& session, CallId id, std::span<const std::byte> bytes, wire::Writer& answer) {
   wire::Reader reader(bytes, "call");
-  return ServeCall(id, reader, session.server, answer);
+  CallTrace trace;
+  return ServeCall(id, reader, session.server, answer, &trace);
 }
 
 // Serves |sent|, finishes what it started, and decodes the answer into the program's parameters.
@@ -159,7 +160,8 @@ TEST_P(EveryCallTest, CutAtAnyByteItIsAnErrorAndNothingIsCalled) {
       FakeServer server(session.driver.table(), session.up, session.down);
       wire::Reader reader(cut, "call");
       wire::Writer answer;
-      const auto served = ServeCall(GetParam().id, reader, server, answer);
+      CallTrace trace;
+      const auto served = ServeCall(GetParam().id, reader, server, answer, &trace);
       EXPECT_FALSE(served.ok()) << "cut to " << length << " of " << sent.bytes.size() << " bytes";
       EXPECT_FALSE(session.driver.seen().has_value());
     }
@@ -217,17 +219,17 @@ uint64_t Bits(const void* pointer) { return reinterpret_cast<uint64_t>(pointer);
 TEST(WireCodecTest, EveryCallCrossesOrSaysWhyNot) {
   for (const cl::CallInfo& info : cl::AllCalls()) {
     const bool crosses = std::any_of(AllRows().begin(), AllRows().end(), [&](const auto& row) { return row.id == info.id; });
-    const bool listed = std::count(std::begin(kCannotCross), std::end(kCannotCross), info.id) == 1;
-    EXPECT_NE(crosses, listed) << info.name;
-    EXPECT_EQ(listed, !kWireCalls[static_cast<uint32_t>(info.id)].cannot_cross.empty()) << info.name;
+    const WireCall& call = kWireCalls[static_cast<uint32_t>(info.id)];
+    EXPECT_EQ(crosses + !call.cannot_cross.empty() + call.by_hand, 1) << info.name;
   }
 }
 
 TEST(WireCodecTest, CallsThatCannotCrossAndUnknownOnesAreErrors) {
   Session session(1);
   wire::Writer answer;
-  for (const CallId id : kCannotCross) {
-    const auto served = Serve(session, id, {}, answer);
+  for (const cl::CallInfo& info : cl::AllCalls()) {
+    if (kWireCalls[static_cast<uint32_t>(info.id)].cannot_cross.empty()) continue;
+    const auto served = Serve(session, info.id, {}, answer);
     EXPECT_EQ(served.status().code(), absl::StatusCode::kUnimplemented);
   }
   const auto native = Serve(session, CallId::clEnqueueNativeKernel, {}, answer);
@@ -247,20 +249,49 @@ TEST(WireCodecTest, OnlyCallsThatNeedAnAnswerHaveOne) {
   for (const CallId id : {CallId::clFinish, CallId::clWaitForEvents, CallId::clBuildProgram, CallId::clGetDeviceInfo})
     EXPECT_EQ(AnswersOf(id), Answers::kAlways);
   EXPECT_EQ(AnswersOf(CallId::clCreateProgramWithBinary), Answers::kIfAsked);
-  EXPECT_EQ(AnswersOf(CallId::clEnqueueReadBuffer), Answers::kIfBlocking);
-  EXPECT_EQ(AnswersOf(CallId::clEnqueueMapImage), Answers::kIfBlocking);
+  EXPECT_EQ(AnswersOf(CallId::clEnqueueReadBuffer), Answers::kAlways);
+  EXPECT_EQ(AnswersOf(CallId::clEnqueueMapImage), Answers::kIfData);
+  EXPECT_EQ(AnswersOf(CallId::clEnqueueWriteBufferRect), Answers::kIfBlocking);
 }
 
 TEST(WireCodecTest, EncoderSaysWhetherTheAnswerIsWaitedFor) {
   Session session(1);
   std::byte memory[8];
+  const auto send = [&](CallId id, uint64_t blocking) {
+    return Send(session, id, {Bits(ProgramObject(ValueKind::kQueue, 0)), Bits(ProgramObject(ValueKind::kMem, 0)), blocking, 0, 8,
+                              Bits(memory), 0, 0, 0});
+  };
   for (const cl_bool blocking : {CL_FALSE, CL_TRUE}) {
-    const Sent sent = Send(session, CallId::clEnqueueReadBuffer,
-                           {Bits(ProgramObject(ValueKind::kQueue, 0)), Bits(ProgramObject(ValueKind::kMem, 0)), blocking, 0, 8,
-                            Bits(memory), 0, 0, 0});
-    EXPECT_EQ(sent.wants_answer, blocking == CL_TRUE);
-    EXPECT_EQ(sent.expected.sequence == 0, blocking == CL_TRUE) << "what does not wait takes its bytes by the bulk lane";
+    EXPECT_TRUE(send(CallId::clEnqueueReadBuffer, blocking).wants_answer) << "its bytes come back";
+    EXPECT_EQ(send(CallId::clEnqueueWriteBuffer, blocking).wants_answer, blocking == CL_TRUE);
   }
+}
+
+TEST(WireCodecTest, FewBytesThatAreReadComeInTheAnswer) {
+  Session session(1);
+  std::byte memory[8];
+  for (const uint64_t most : {8, 7}) {
+    session.client.inline_bytes = most;
+    const Sent sent = Send(session, CallId::clEnqueueReadBuffer,
+                           {Bits(ProgramObject(ValueKind::kQueue, 0)), Bits(ProgramObject(ValueKind::kMem, 0)), CL_FALSE, 0, 8,
+                            Bits(memory), 0, 0, 0});
+    EXPECT_EQ(sent.expected.sequence == 0, most == 8);
+  }
+}
+
+TEST(WireCodecTest, FailureIsTracedToWhatTheCallWasAbout) {
+  Session session(1);
+  session.driver.Expect(CallId::clEnqueueMarkerWithWaitList);
+  session.driver.FailWith(CL_OUT_OF_RESOURCES);
+  cl_event event = nullptr;
+  const Sent sent = Send(session, CallId::clEnqueueMarkerWithWaitList, {Bits(ProgramObject(ValueKind::kQueue, 3)), 0, 0, Bits(&event)});
+  wire::Writer answer;
+  wire::Reader reader(sent.bytes, "call");
+  CallTrace trace;
+  ASSERT_TRUE(ServeCall(sent.info->id, reader, session.server, answer, &trace).ok());
+  EXPECT_EQ(trace.subject, wire::WireHandle::Make(TypeOf(ValueKind::kQueue), 1, 3));
+  EXPECT_EQ(trace.minted, sent.minted[0]);
+  EXPECT_EQ(trace.status, CL_OUT_OF_RESOURCES);
 }
 
 TEST(WireCodecTest, NullWhereNoneIsAllowedIsRefusedByTheClient) {
@@ -405,6 +436,22 @@ TEST(WireCodecTest, UnmapWritesBackAndEndsTheMapping) {
   const auto again = Finish(session, unmap);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(*again, CL_INVALID_VALUE) << "a mapping ends once";
+}
+
+TEST(WireCodecTest, MappingsEndWithTheirMemoryObject) {
+  Session session(1);
+  const uint64_t queue = Bits(ProgramObject(ValueKind::kQueue, 0));
+  std::vector<Sent> maps;
+  for (const uint32_t mem : {1u, 1u, 2u}) {
+    session.driver.Expect(CallId::clEnqueueMapBuffer);
+    maps.push_back(Send(session, CallId::clEnqueueMapBuffer,
+                        {queue, Bits(ProgramObject(ValueKind::kMem, mem)), CL_TRUE, CL_MAP_WRITE, 0, 8, 0, 0, 0, 0}));
+    ASSERT_TRUE(Finish(session, maps.back()).ok());
+  }
+  session.driver.Expect(CallId::clReleaseMemObject);
+  ASSERT_TRUE(Finish(session, Send(session, CallId::clReleaseMemObject, {Bits(ProgramObject(ValueKind::kMem, 1))})).ok());
+  ASSERT_EQ(session.server.mappings().size(), 1u);
+  EXPECT_EQ(session.server.mappings().begin()->second.mem, DriverObject(ValueKind::kMem, 2));
 }
 
 TEST(WireCodecTest, FailedReadIsTheAnswerOfTheCallThatWaited) {

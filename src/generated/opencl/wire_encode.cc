@@ -676,20 +676,6 @@ absl::Status EncodeCall_clSetKernelArg(cl_kernel kernel, cl_uint arg_index, size
   return call.status();
 }
 
-absl::Status EncodeCall_clSetKernelExecInfo(cl_kernel kernel, cl_kernel_exec_info param_name, size_t param_value_size,
-    const void* param_value, Encoder& call) {
-  call.Begin("clSetKernelExecInfo");
-  call.Require(param_value != nullptr, "param_value");
-  call.NotAnAddress("param_value", ValuesOf(CallId::clSetKernelExecInfo, 3), static_cast<uint64_t>(param_name));
-  if (!call.ok()) return call.status();
-  call.Presence({param_value != nullptr});
-  call.Handle("kernel", ValueKind::kKernel, kernel);
-  call.Value(param_name);
-  call.Value(param_value_size);
-  call.Data("param_value", param_value, DenseLayout(param_value_size));
-  return call.status();
-}
-
 absl::Status EncodeCall_clGetKernelInfo(cl_kernel kernel, cl_kernel_info param_name, size_t param_value_size,
     void* param_value, size_t* param_value_size_ret, Encoder& call) {
   call.Begin("clGetKernelInfo");
@@ -837,9 +823,9 @@ absl::Status EncodeCall_clEnqueueReadBuffer(cl_command_queue command_queue, cl_m
   call.Value(size);
   call.Value(num_events_in_wait_list);
   call.Mint("event", ValueKind::kEvent, event != nullptr);
-  call.Expect("ptr", ptr, DenseLayout(size), blocking_read != CL_FALSE);
+  call.Expect("ptr", ptr, DenseLayout(size));
   call.Handles("event_wait_list", ValueKind::kEvent, event_wait_list, num_events_in_wait_list);
-  call.WantAnswer(blocking_read != CL_FALSE);
+  call.WantAnswer(true);
   return call.status();
 }
 
@@ -864,9 +850,9 @@ absl::Status EncodeCall_clEnqueueReadBufferRect(cl_command_queue command_queue, 
   call.Mint("event", ValueKind::kEvent, event != nullptr);
   call.Elements("buffer_origin", buffer_origin, 3);
   call.Elements("region", region, 3);
-  call.Expect("ptr", ptr, RectLayout(host_origin, region, host_row_pitch, host_slice_pitch), blocking_read != CL_FALSE);
+  call.Expect("ptr", ptr, RectLayout(host_origin, region, host_row_pitch, host_slice_pitch));
   call.Handles("event_wait_list", ValueKind::kEvent, event_wait_list, num_events_in_wait_list);
-  call.WantAnswer(blocking_read != CL_FALSE);
+  call.WantAnswer(true);
   return call.status();
 }
 
@@ -996,9 +982,9 @@ absl::Status EncodeCall_clEnqueueReadImage(cl_command_queue command_queue, cl_me
   call.Mint("event", ValueKind::kEvent, event != nullptr);
   call.Elements("origin", origin, 3);
   call.Elements("region", region, 3);
-  call.Expect("ptr", ptr, call.ImageRegion(image, region, row_pitch, slice_pitch), blocking_read != CL_FALSE);
+  call.Expect("ptr", ptr, call.ImageRegion(image, region, row_pitch, slice_pitch));
   call.Handles("event_wait_list", ValueKind::kEvent, event_wait_list, num_events_in_wait_list);
-  call.WantAnswer(blocking_read != CL_FALSE);
+  call.WantAnswer(true);
   return call.status();
 }
 
@@ -1122,7 +1108,6 @@ absl::Status EncodeCall_clEnqueueMapBuffer(cl_command_queue command_queue, cl_me
   call.Mint("event", ValueKind::kEvent, event != nullptr);
   call.Handles("event_wait_list", ValueKind::kEvent, event_wait_list, num_events_in_wait_list);
   call.MapBuffer(buffer, size, map_flags, blocking_map != CL_FALSE);
-  call.WantAnswer(blocking_map != CL_FALSE);
   return call.status();
 }
 
@@ -1146,7 +1131,6 @@ absl::Status EncodeCall_clEnqueueMapImage(cl_command_queue command_queue, cl_mem
   call.Elements("region", region, 3);
   call.Handles("event_wait_list", ValueKind::kEvent, event_wait_list, num_events_in_wait_list);
   call.MapImage(image, region, image_row_pitch, image_slice_pitch, map_flags, blocking_map != CL_FALSE);
-  call.WantAnswer(blocking_map != CL_FALSE);
   return call.status();
 }
 

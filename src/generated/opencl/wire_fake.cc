@@ -86,6 +86,7 @@ FakeDriver::FakeDriver(uint64_t seed) : random_(seed) {
   XPOOL_WIRE_CALLS(XPOOL_INSTALL)
 #undef XPOOL_INSTALL
   table_.clRetainEvent = &RetainEvent;
+  svm_.Install(&table_);
 }
 
 FakeDriver::~FakeDriver() { driver = nullptr; }
@@ -121,6 +122,9 @@ uint64_t FakeDriver::Support(CallId id, Args args) {
     PutAt(args[3], ShapeOfImage(image).type);
   } else if (id == CallId::clGetImageInfo && args[1] == CL_IMAGE_ELEMENT_SIZE) {
     PutAt(args[3], ShapeOfImage(image).element_bytes);
+  } else if ((id == CallId::clGetCommandQueueInfo && args[1] == CL_QUEUE_CONTEXT) ||
+             (id == CallId::clGetKernelInfo && args[1] == CL_KERNEL_CONTEXT)) {
+    PutAt(args[3], DriverObject(ValueKind::kContext, NameOf(As<const void*>(args[0])).index));
   } else if (id == CallId::clRetainEvent) {
     ++retained_events_;
   } else {
@@ -251,7 +255,7 @@ absl::StatusOr<std::vector<std::byte>> FakeClient::TakeBulk(uint64_t sequence, u
 absl::StatusOr<ClientMapping> FakeClient::BeginMapping(cl_mem mem, const HostLayout& layout, cl_map_flags flags) {
   mappings_.push_back(std::make_unique<Mapped>(
       Mapped{mappings_.size() + 1, mem, layout, flags, std::vector<std::byte>(layout.bytes() + 1)}));
-  return ClientMapping{mappings_.back()->token, mappings_.back()->bytes.data()};
+  return ClientMapping{mappings_.back()->token, mappings_.back()->bytes.data(), layout};
 }
 
 absl::StatusOr<ClientContext::EndedMapping> FakeClient::EndMapping(cl_mem mem, void* pointer) {
@@ -269,6 +273,15 @@ absl::StatusOr<Storage> FakeServer::TakeBulk(uint64_t sequence, uint64_t bytes) 
   absl::StatusOr<Storage> storage = MakeStorage(bytes, limits().max_data_bytes);
   if (storage.ok() && bytes > 0) std::memcpy(storage->bytes.get(), found->second.data(), bytes);
   return storage;
+}
+
+cl_event FakeServer::ReceiveBulk(uint64_t transfer, std::span<std::byte> target, cl_command_queue,
+                                 absl::AnyInvocable<void()> arrived) {
+  std::vector<std::byte> bytes = to_server_.frames[transfer];
+  bytes.resize(target.size());
+  std::copy(bytes.begin(), bytes.end(), target.begin());
+  arrived();
+  return nullptr;
 }
 
 absl::StatusOr<uint64_t> FakeServer::SendBulk(std::span<const std::byte> bytes) {

@@ -12,6 +12,7 @@
 
 #include "generated/opencl/wire_call_text.h"
 #include "generated/opencl/wire_codec.h"
+#include "generated/opencl/wire_fake_svm.h"
 
 namespace xpool::wire_cl {
 
@@ -38,6 +39,7 @@ class FakeDriver {
   cl::EventCallback event_callback() const { return event_callback_; }
   void* user_data() const { return user_data_; }
   int retained_events() const { return retained_events_; }
+  const FakeSvm& svm() const { return svm_; }
 
   // For the functions in the table.
   uint64_t Call(CallId id, Args args);
@@ -53,6 +55,7 @@ class FakeDriver {
   void Randomize(void* data, uint64_t bytes);
 
   std::mt19937_64 random_;
+  FakeSvm svm_;
   cl::DispatchTable table_;
   CallId tested_{};
   cl_int status_ = CL_SUCCESS;
@@ -122,6 +125,10 @@ class FakeServer : public ServerContext {
   }
 
   absl::StatusOr<Storage> TakeBulk(uint64_t sequence, uint64_t bytes) override;
+  // What comes by the bulk lane is always there already; bytes that never came are 0.
+  cl_event ReceiveBulk(uint64_t transfer, std::span<std::byte> target, cl_command_queue queue,
+                       absl::AnyInvocable<void()> arrived) override;
+  void DropBulk(uint64_t transfer) override { to_server_.frames.erase(transfer); }
   absl::StatusOr<uint64_t> SendBulk(std::span<const std::byte> bytes) override;
   void WhenDone(Completion completion) override { waiting.push_back(std::move(completion)); }
   void Fired(const CallbackFired& fired) override { callbacks.push_back({fired.call, fired.token, fired.status, {}}); }

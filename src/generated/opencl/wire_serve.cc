@@ -925,19 +925,6 @@ absl::StatusOr<Served> Serve_clSetKernelArg(Decoder& in, ServerContext& server, 
   return Served::kNow;
 }
 
-absl::StatusOr<Served> Serve_clSetKernelExecInfo(Decoder& in, ServerContext& server, Answer& answer) {
-  const uint32_t given = in.Presence(1, 1);
-  const auto kernel = in.Handle<cl_kernel>("kernel", ValueKind::kKernel, false, CL_INVALID_KERNEL);
-  const auto param_name = in.Value<cl_kernel_exec_info>("param_name");
-  const auto param_value_size = in.Value<size_t>("param_value_size");
-  in.NotAnAddress("param_value", ValuesOf(CallId::clSetKernelExecInfo, 3), static_cast<uint64_t>(param_name));
-  const auto* const param_value = in.Data("param_value", (given & 1) != 0, param_value_size);
-  if (!in.Ready()) return in.Refuse(answer);
-  const cl_int status = server.api().clSetKernelExecInfo(kernel, param_name, param_value_size, param_value);
-  answer.Status(status);
-  return Served::kNow;
-}
-
 absl::StatusOr<Served> Serve_clGetKernelInfo(Decoder& in, ServerContext& server, Answer& answer) {
   const uint32_t given = in.Presence(2, 0);
   const auto kernel = in.Handle<cl_kernel>("kernel", ValueKind::kKernel, false, CL_INVALID_KERNEL);
@@ -1143,7 +1130,7 @@ absl::StatusOr<Served> Serve_clEnqueueReadBuffer(Decoder& in, ServerContext& ser
   const auto num_events_in_wait_list = in.Value<cl_uint>("num_events_in_wait_list");
   const wire::WireHandle minted_event = in.Minted("event", ValueKind::kEvent, (given & 4) != 0);
   const uint64_t ptr_bytes = size;
-  const uint64_t ptr_sequence = in.Sequence("ptr", blocking_read != CL_FALSE, ptr_bytes);
+  const uint64_t ptr_sequence = in.Sequence("ptr", ptr_bytes);
   const auto* const event_wait_list = in.Handles<cl_event>("event_wait_list", ValueKind::kEvent, (given & 2) != 0,
       num_events_in_wait_list, CL_INVALID_EVENT_WAIT_LIST);
   if (!in.Ready()) return in.Refuse(answer);
@@ -1169,7 +1156,7 @@ absl::StatusOr<Served> Serve_clEnqueueReadBufferRect(Decoder& in, ServerContext&
   const auto* const buffer_origin = in.Elements<size_t>("buffer_origin", (given & 1) != 0, 3);
   const auto* const region = in.Elements<size_t>("region", (given & 2) != 0, 3);
   const uint64_t ptr_bytes = in.RectBytes("ptr", region);
-  const uint64_t ptr_sequence = in.Sequence("ptr", blocking_read != CL_FALSE, ptr_bytes);
+  const uint64_t ptr_sequence = in.Sequence("ptr", ptr_bytes);
   const auto* const event_wait_list = in.Handles<cl_event>("event_wait_list", ValueKind::kEvent, (given & 8) != 0,
       num_events_in_wait_list, CL_INVALID_EVENT_WAIT_LIST);
   if (!in.Ready()) return in.Refuse(answer);
@@ -1193,14 +1180,15 @@ absl::StatusOr<Served> Serve_clEnqueueWriteBuffer(Decoder& in, ServerContext& se
   const auto size = in.Value<size_t>("size");
   const auto num_events_in_wait_list = in.Value<cl_uint>("num_events_in_wait_list");
   const wire::WireHandle minted_event = in.Minted("event", ValueKind::kEvent, (given & 4) != 0);
-  Storage ptr = in.KeptData("ptr", (given & 1) != 0, size);
+  Decoder::Promised ptr = in.PromisedData("ptr", (given & 1) != 0, size);
   const auto* const event_wait_list = in.Handles<cl_event>("event_wait_list", ValueKind::kEvent, (given & 2) != 0,
       num_events_in_wait_list, CL_INVALID_EVENT_WAIT_LIST);
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
+  const Decoder::Waits waits = in.WaitsFor(ptr, command_queue, num_events_in_wait_list, event_wait_list);
   const cl_int status = server.api().clEnqueueWriteBuffer(command_queue, buffer, CL_FALSE, offset, size,
-      ptr.bytes.get(), num_events_in_wait_list, event_wait_list, &event);
-  return in.Started(answer, status, minted_event, event, blocking_write != CL_FALSE, std::move(ptr), {});
+      ptr.storage.bytes.get(), waits.count, waits.events, &event);
+  return in.Started(answer, status, minted_event, event, blocking_write != CL_FALSE, std::move(ptr.storage), {});
 }
 
 absl::StatusOr<Served> Serve_clEnqueueWriteBufferRect(Decoder& in, ServerContext& server, Answer& answer) {
@@ -1215,15 +1203,15 @@ absl::StatusOr<Served> Serve_clEnqueueWriteBufferRect(Decoder& in, ServerContext
   const wire::WireHandle minted_event = in.Minted("event", ValueKind::kEvent, (given & 16) != 0);
   const auto* const buffer_origin = in.Elements<size_t>("buffer_origin", (given & 1) != 0, 3);
   const auto* const region = in.Elements<size_t>("region", (given & 2) != 0, 3);
-  Storage ptr = in.KeptData("ptr", (given & 4) != 0, (given & 4) != 0 ? in.RectBytes("ptr", region) : 0);
+  Decoder::Promised ptr = in.PromisedData("ptr", (given & 4) != 0, (given & 4) != 0 ? in.RectBytes("ptr", region) : 0);
   const auto* const event_wait_list = in.Handles<cl_event>("event_wait_list", ValueKind::kEvent, (given & 8) != 0,
       num_events_in_wait_list, CL_INVALID_EVENT_WAIT_LIST);
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
+  const Decoder::Waits waits = in.WaitsFor(ptr, command_queue, num_events_in_wait_list, event_wait_list);
   const cl_int status = server.api().clEnqueueWriteBufferRect(command_queue, buffer, CL_FALSE, buffer_origin, kOrigin,
-      region, buffer_row_pitch, buffer_slice_pitch, 0, 0, ptr.bytes.get(), num_events_in_wait_list, event_wait_list,
-      &event);
-  return in.Started(answer, status, minted_event, event, blocking_write != CL_FALSE, std::move(ptr), {});
+      region, buffer_row_pitch, buffer_slice_pitch, 0, 0, ptr.storage.bytes.get(), waits.count, waits.events, &event);
+  return in.Started(answer, status, minted_event, event, blocking_write != CL_FALSE, std::move(ptr.storage), {});
 }
 
 absl::StatusOr<Served> Serve_clEnqueueFillBuffer(Decoder& in, ServerContext& server, Answer& answer) {
@@ -1242,7 +1230,7 @@ absl::StatusOr<Served> Serve_clEnqueueFillBuffer(Decoder& in, ServerContext& ser
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueFillBuffer(command_queue, buffer, pattern, pattern_size, offset, size,
-      num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+      num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1264,7 +1252,7 @@ absl::StatusOr<Served> Serve_clEnqueueCopyBuffer(Decoder& in, ServerContext& ser
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueCopyBuffer(command_queue, src_buffer, dst_buffer, src_offset, dst_offset,
-      size, num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+      size, num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1291,7 +1279,7 @@ absl::StatusOr<Served> Serve_clEnqueueCopyBufferRect(Decoder& in, ServerContext&
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueCopyBufferRect(command_queue, src_buffer, dst_buffer, src_origin,
       dst_origin, region, src_row_pitch, src_slice_pitch, dst_row_pitch, dst_slice_pitch, num_events_in_wait_list,
-      event_wait_list, minted_event.is_null() ? nullptr : &event);
+      event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1308,7 +1296,7 @@ absl::StatusOr<Served> Serve_clEnqueueReadImage(Decoder& in, ServerContext& serv
   const auto* const origin = in.Elements<size_t>("origin", (given & 1) != 0, 3);
   const auto* const region = in.Elements<size_t>("region", (given & 2) != 0, 3);
   const uint64_t ptr_bytes = in.ImageRegionBytes("ptr", image, region);
-  const uint64_t ptr_sequence = in.Sequence("ptr", blocking_read != CL_FALSE, ptr_bytes);
+  const uint64_t ptr_sequence = in.Sequence("ptr", ptr_bytes);
   const auto* const event_wait_list = in.Handles<cl_event>("event_wait_list", ValueKind::kEvent, (given & 8) != 0,
       num_events_in_wait_list, CL_INVALID_EVENT_WAIT_LIST);
   if (!in.Ready()) return in.Refuse(answer);
@@ -1331,14 +1319,16 @@ absl::StatusOr<Served> Serve_clEnqueueWriteImage(Decoder& in, ServerContext& ser
   const wire::WireHandle minted_event = in.Minted("event", ValueKind::kEvent, (given & 16) != 0);
   const auto* const origin = in.Elements<size_t>("origin", (given & 1) != 0, 3);
   const auto* const region = in.Elements<size_t>("region", (given & 2) != 0, 3);
-  Storage ptr = in.KeptData("ptr", (given & 4) != 0, (given & 4) != 0 ? in.ImageRegionBytes("ptr", image, region) : 0);
+  Decoder::Promised ptr = in.PromisedData("ptr", (given & 4) != 0,
+      (given & 4) != 0 ? in.ImageRegionBytes("ptr", image, region) : 0);
   const auto* const event_wait_list = in.Handles<cl_event>("event_wait_list", ValueKind::kEvent, (given & 8) != 0,
       num_events_in_wait_list, CL_INVALID_EVENT_WAIT_LIST);
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
+  const Decoder::Waits waits = in.WaitsFor(ptr, command_queue, num_events_in_wait_list, event_wait_list);
   const cl_int status = server.api().clEnqueueWriteImage(command_queue, image, CL_FALSE, origin, region, 0, 0,
-      ptr.bytes.get(), num_events_in_wait_list, event_wait_list, &event);
-  return in.Started(answer, status, minted_event, event, blocking_write != CL_FALSE, std::move(ptr), {});
+      ptr.storage.bytes.get(), waits.count, waits.events, &event);
+  return in.Started(answer, status, minted_event, event, blocking_write != CL_FALSE, std::move(ptr.storage), {});
 }
 
 absl::StatusOr<Served> Serve_clEnqueueFillImage(Decoder& in, ServerContext& server, Answer& answer) {
@@ -1356,7 +1346,7 @@ absl::StatusOr<Served> Serve_clEnqueueFillImage(Decoder& in, ServerContext& serv
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueFillImage(command_queue, image, fill_color, origin, region,
-      num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+      num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1378,7 +1368,7 @@ absl::StatusOr<Served> Serve_clEnqueueCopyImage(Decoder& in, ServerContext& serv
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueCopyImage(command_queue, src_image, dst_image, src_origin, dst_origin,
-      region, num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+      region, num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1400,7 +1390,7 @@ absl::StatusOr<Served> Serve_clEnqueueCopyImageToBuffer(Decoder& in, ServerConte
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueCopyImageToBuffer(command_queue, src_image, dst_buffer, src_origin,
-      region, dst_offset, num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+      region, dst_offset, num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1422,7 +1412,7 @@ absl::StatusOr<Served> Serve_clEnqueueCopyBufferToImage(Decoder& in, ServerConte
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueCopyBufferToImage(command_queue, src_buffer, dst_image, src_offset,
-      dst_origin, region, num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+      dst_origin, region, num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1444,8 +1434,7 @@ absl::StatusOr<Served> Serve_clEnqueueMapBuffer(Decoder& in, ServerContext& serv
   const uint64_t token = in.MappingToken("mapping");
   const uint64_t bytes = size;
   const bool filled = (map_flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0;
-  const uint64_t sequence =
-      in.Sequence("mapping", blocking_map != CL_FALSE, filled ? bytes : 0);
+  const uint64_t sequence = in.Sequence("mapping", filled ? bytes : 0);
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   cl_int status = CL_SUCCESS;
@@ -1471,8 +1460,7 @@ absl::StatusOr<Served> Serve_clEnqueueMapImage(Decoder& in, ServerContext& serve
   const uint64_t token = in.MappingToken("mapping");
   const uint64_t bytes = in.ImageRegionBytes("mapping", image, region);
   const bool filled = (map_flags & CL_MAP_WRITE_INVALIDATE_REGION) == 0;
-  const uint64_t sequence =
-      in.Sequence("mapping", blocking_map != CL_FALSE, filled ? bytes : 0);
+  const uint64_t sequence = in.Sequence("mapping", filled ? bytes : 0);
   if (!in.Ready()) return in.Refuse(answer);
   size_t image_row_pitch = 0;
   size_t image_slice_pitch = 0;
@@ -1496,8 +1484,9 @@ absl::StatusOr<Served> Serve_clEnqueueUnmapMemObject(Decoder& in, ServerContext&
       num_events_in_wait_list, CL_INVALID_EVENT_WAIT_LIST);
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
-  const cl_int status = server.api().clEnqueueUnmapMemObject(command_queue, memobj, mapped_ptr->data,
-      num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+  const Decoder::Waits waits = in.WaitsForWrittenBack(command_queue, num_events_in_wait_list, event_wait_list);
+  const cl_int status = server.api().clEnqueueUnmapMemObject(command_queue, memobj, mapped_ptr->data, waits.count,
+      waits.events, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   if (status == CL_SUCCESS) in.EndMapping();
   answer.Status(status);
@@ -1519,7 +1508,7 @@ absl::StatusOr<Served> Serve_clEnqueueMigrateMemObjects(Decoder& in, ServerConte
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueMigrateMemObjects(command_queue, num_mem_objects, mem_objects, flags,
-      num_events_in_wait_list, event_wait_list, minted_event.is_null() ? nullptr : &event);
+      num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1544,8 +1533,7 @@ absl::StatusOr<Served> Serve_clEnqueueNDRangeKernel(Decoder& in, ServerContext& 
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueNDRangeKernel(command_queue, kernel, work_dim, global_work_offset,
-      global_work_size, local_work_size, num_events_in_wait_list, event_wait_list,
-      minted_event.is_null() ? nullptr : &event);
+      global_work_size, local_work_size, num_events_in_wait_list, event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1563,7 +1551,7 @@ absl::StatusOr<Served> Serve_clEnqueueTask(Decoder& in, ServerContext& server, A
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueTask(command_queue, kernel, num_events_in_wait_list, event_wait_list,
-      minted_event.is_null() ? nullptr : &event);
+      in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1580,7 +1568,7 @@ absl::StatusOr<Served> Serve_clEnqueueMarkerWithWaitList(Decoder& in, ServerCont
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueMarkerWithWaitList(command_queue, num_events_in_wait_list,
-      event_wait_list, minted_event.is_null() ? nullptr : &event);
+      event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1597,7 +1585,7 @@ absl::StatusOr<Served> Serve_clEnqueueBarrierWithWaitList(Decoder& in, ServerCon
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
   const cl_int status = server.api().clEnqueueBarrierWithWaitList(command_queue, num_events_in_wait_list,
-      event_wait_list, minted_event.is_null() ? nullptr : &event);
+      event_wait_list, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1610,7 +1598,7 @@ absl::StatusOr<Served> Serve_clEnqueueMarker(Decoder& in, ServerContext& server,
   const wire::WireHandle minted_event = in.Minted("event", ValueKind::kEvent, (given & 1) != 0);
   if (!in.Ready()) return in.Refuse(answer);
   cl_event event = nullptr;
-  const cl_int status = server.api().clEnqueueMarker(command_queue, minted_event.is_null() ? nullptr : &event);
+  const cl_int status = server.api().clEnqueueMarker(command_queue, in.EventOut(minted_event, &event));
   in.Made(ValueKind::kEvent, minted_event, event);
   answer.Status(status);
   return Served::kNow;
@@ -1684,8 +1672,8 @@ constexpr ServeFunction kServe[] = {
     &Serve_clGetImageInfo,
     &Serve_clGetPipeInfo,
     &Serve_clSetMemObjectDestructorCallback,
-    nullptr,
-    nullptr,
+    &Serve_clSVMAlloc,
+    &Serve_clSVMFree,
     &Serve_clCreateSamplerWithProperties,
     &Serve_clCreateSampler,
     nullptr,
@@ -1711,7 +1699,7 @@ constexpr ServeFunction kServe[] = {
     nullptr,
     &Serve_clReleaseKernel,
     &Serve_clSetKernelArg,
-    nullptr,
+    &Serve_clSetKernelArgSVMPointer,
     &Serve_clSetKernelExecInfo,
     &Serve_clGetKernelInfo,
     &Serve_clGetKernelArgInfo,
@@ -1751,26 +1739,26 @@ constexpr ServeFunction kServe[] = {
     &Serve_clEnqueueMarker,
     &Serve_clEnqueueBarrier,
     &Serve_clEnqueueWaitForEvents,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
-    nullptr,
+    &Serve_clEnqueueSVMFree,
+    &Serve_clEnqueueSVMMemcpy,
+    &Serve_clEnqueueSVMMemFill,
+    &Serve_clEnqueueSVMMap,
+    &Serve_clEnqueueSVMUnmap,
+    &Serve_clEnqueueSVMMigrateMem,
 };
 static_assert(std::size(kServe) == cl::kMaxCallId + 1);
 
 }  // namespace
 
-absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out) {
+absl::StatusOr<Served> ServeCall(CallId id, wire::Reader& in, ServerContext& server, wire::Writer& out, CallTrace* trace) {
   const auto index = static_cast<uint32_t>(id);
   const cl::CallInfo* const info = cl::FindCall(index);
   if (info == nullptr) return absl::InvalidArgumentError(absl::StrCat("call ", index, " is none that this version has"));
   if (kServe[index] == nullptr) {
     return absl::UnimplementedError(absl::StrCat(std::string(info->name), " cannot cross: ", std::string(kWireCalls[index].cannot_cross)));
   }
-  Decoder decoder(in, server);
-  Answer answer(out, server);
+  Decoder decoder(in, server, trace);
+  Answer answer(out, server, trace);
   absl::StatusOr<Served> served = kServe[index](decoder, server, answer);
   if (served.ok() && !answer.status().ok()) return answer.status();
   if (served.ok() && !out.ok()) return out.status();
