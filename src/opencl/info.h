@@ -1,6 +1,6 @@
 // The answer to a clGet*Info query: param_value_size, param_value and param_value_size_ret with the meaning that all of
 // them share. A value too small for the answer is CL_INVALID_VALUE and nothing is written; a NULL value only asks for
-// the size. Plain data on the stack of one query. For the shim and the null driver.
+// the size. Plain data on the stack of one query. For the shim, the null driver and the remote driver.
 #pragma once
 
 #include <CL/cl.h>

@@ -1,6 +1,6 @@
 // An owning reference to an OpenCL object of ours, from our side: not one that clRetain* counts. T has an atomic count
-// |refs|, and its namespace a function Unref(T*) that drops one (NULL is none) and deletes at zero. For the shim and
-// the null driver. Thread-compatible, like a pointer; the count is atomic.
+// |refs|, and its namespace a function Unref(T*) that drops one (NULL is none) and deletes at zero. For the shim,
+// the null driver and the remote driver. Thread-compatible, like a pointer; the count is atomic.
 #pragma once
 
 #include <atomic>
