@@ -1,6 +1,7 @@
 // Maps and migration of the null driver. Device memory is host memory, so a map is a pointer into it.
 #include "backend/null/engine.h"
 #include "backend/null/memory.h"
+#include "opencl/image.h"
 
 namespace xpool::null_cl {
 namespace {
@@ -44,14 +45,9 @@ void* clEnqueueMapImage(cl_command_queue command_queue, cl_mem handle, cl_bool b
   if (image->element_bytes == 0) return Fail(errcode_ret, CL_INVALID_MEM_OBJECT);
   if (queue->context.get() != image->context.get()) return Fail(errcode_ret, CL_INVALID_CONTEXT);
   if (!InImage(*image, origin, region)) return Fail(errcode_ret, CL_INVALID_VALUE);
-  const bool rows_are_slices = image->type == CL_MEM_OBJECT_IMAGE1D_ARRAY;
-  const bool has_slices = rows_are_slices || ImageExtent(*image)[2] > 1 || image->type == CL_MEM_OBJECT_IMAGE3D ||
-                          image->type == CL_MEM_OBJECT_IMAGE2D_ARRAY;
-  if (has_slices && image_slice_pitch == nullptr) return Fail(errcode_ret, CL_INVALID_VALUE);
+  if (HasSlices(image->type) && image_slice_pitch == nullptr) return Fail(errcode_ret, CL_INVALID_VALUE);
   *image_row_pitch = image->row_pitch;
-  if (image_slice_pitch != nullptr) {
-    *image_slice_pitch = !has_slices ? 0 : rows_are_slices ? image->row_pitch : image->slice_pitch;
-  }
+  if (image_slice_pitch != nullptr) *image_slice_pitch = ToldSlicePitch(*image);
   return Map(queue, image, CL_COMMAND_MAP_IMAGE,
              {num_events_in_wait_list, event_wait_list, event, blocking_map != CL_FALSE},
              ImageBox(*image, origin).begin, errcode_ret);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "backend/null/config.h"
+#include "opencl/image.h"
 #include "opencl/info.h"
 
 namespace xpool::null_cl {
@@ -44,12 +45,6 @@ cl_mem Return(Mem* mem, cl_int status, cl_int* errcode_ret) {
   if (status == CL_SUCCESS) return Succeed(errcode_ret, mem);
   Release<Mem>(ToHandle(mem));
   return Fail(errcode_ret, status);
-}
-
-std::vector<cl_mem_properties> CopyProperties(const cl_mem_properties* properties) {
-  std::vector<cl_mem_properties> list;
-  if (properties != nullptr) list.push_back(0);
-  return list;
 }
 
 cl_mem CreateBuffer(cl_context context, const cl_mem_properties* properties, cl_mem_flags flags, size_t size,
@@ -125,7 +120,7 @@ bool DescIsValid(const cl_image_desc& desc) {
 
 // Sets the pitches and the size of |image| and, if it is made from a buffer, its memory.
 cl_int LayOut(Mem* image, const cl_image_desc& desc, void* host_ptr) {
-  const Triple extent = ImageExtent(*image);
+  const Triple extent = ImageExtent(desc);
   image->row_pitch = extent[0] * image->element_bytes;
   Mem* source = desc.mem_object == nullptr ? nullptr : As<Mem>(desc.mem_object);
   if (desc.mem_object != nullptr && source == nullptr) return CL_INVALID_IMAGE_DESCRIPTOR;
@@ -159,7 +154,7 @@ cl_mem CreateImage(cl_context context, const cl_mem_properties* properties, cl_m
   image->property_list = CopyProperties(properties);
   const cl_int status = LayOut(image, desc, host_ptr);
   if (status == CL_SUCCESS && (flags & CL_MEM_COPY_HOST_PTR) != 0) {
-    const Triple extent = ImageExtent(*image);
+    const Triple extent = ImageExtent(desc);
     const size_t origin[3] = {};
     CopyBox(ImageBox(*image, origin),
             HostBox(*image, extent.data(), desc.image_row_pitch, desc.image_slice_pitch, host_ptr),
@@ -194,23 +189,13 @@ void CopyBox(const Box& to, const Box& from, size_t bytes_per_row, size_t rows, 
   }
 }
 
-Triple ImageExtent(const Mem& image) {
-  const cl_image_desc& desc = image.desc;
-  switch (image.type) {
-    case CL_MEM_OBJECT_IMAGE1D_ARRAY:
-      return {desc.image_width, desc.image_array_size, 1};
-    case CL_MEM_OBJECT_IMAGE2D:
-      return {desc.image_width, desc.image_height, 1};
-    case CL_MEM_OBJECT_IMAGE2D_ARRAY:
-      return {desc.image_width, desc.image_height, desc.image_array_size};
-    case CL_MEM_OBJECT_IMAGE3D:
-      return {desc.image_width, desc.image_height, desc.image_depth};
-  }
-  return {desc.image_width, 1, 1};
+size_t ToldSlicePitch(const Mem& image) {
+  if (!HasSlices(image.type)) return 0;
+  return image.type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? image.row_pitch : image.slice_pitch;
 }
 
 bool InImage(const Mem& image, const size_t* origin, const size_t* region) {
-  const Triple extent = ImageExtent(image);
+  const Triple extent = ImageExtent(image.desc);
   for (size_t i = 0; i < 3; ++i) {
     if (region[i] == 0 || region[i] > extent[i] || origin[i] > extent[i] - region[i]) return false;
   }
@@ -373,9 +358,6 @@ cl_int clGetImageInfo(cl_mem handle, cl_image_info param_name, size_t param_valu
   const Mem& image = *As<Mem>(handle);
   if (image.element_bytes == 0) return CL_INVALID_MEM_OBJECT;
   const InfoOut reply(param_value_size, param_value, param_value_size_ret);
-  const bool rows_are_slices = image.type == CL_MEM_OBJECT_IMAGE1D_ARRAY;
-  const bool has_slices =
-      rows_are_slices || image.type == CL_MEM_OBJECT_IMAGE2D_ARRAY || image.type == CL_MEM_OBJECT_IMAGE3D;
   switch (param_name) {
     case CL_IMAGE_FORMAT:
       return reply.Value(image.format);
@@ -384,11 +366,11 @@ cl_int clGetImageInfo(cl_mem handle, cl_image_info param_name, size_t param_valu
     case CL_IMAGE_ROW_PITCH:
       return reply.Value(image.row_pitch);
     case CL_IMAGE_SLICE_PITCH:
-      return reply.Value(!has_slices ? size_t{0} : rows_are_slices ? image.row_pitch : image.slice_pitch);
+      return reply.Value(ToldSlicePitch(image));
     case CL_IMAGE_WIDTH:
       return reply.Value(size_t{image.desc.image_width});
     case CL_IMAGE_HEIGHT:
-      return reply.Value(size_t{rows_are_slices ? 0 : image.desc.image_height});
+      return reply.Value(size_t{image.type == CL_MEM_OBJECT_IMAGE1D_ARRAY ? 0 : image.desc.image_height});
     case CL_IMAGE_DEPTH:
       return reply.Value(size_t{image.type == CL_MEM_OBJECT_IMAGE3D ? image.desc.image_depth : 0});
     case CL_IMAGE_ARRAY_SIZE:

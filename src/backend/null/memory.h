@@ -26,8 +26,8 @@ struct Box {
 // Copies |bytes_per_row| x |rows| x |slices|.
 void CopyBox(const Box& to, const Box& from, size_t bytes_per_row, size_t rows, size_t slices);
 
-// Width, height and depth of an image; the index of an array is its last used dimension.
-Triple ImageExtent(const Mem& image);
+// The slice pitch as programs are told it: of a 1D array, the distance between its layers; 0 where there are no slices.
+size_t ToldSlicePitch(const Mem& image);
 
 // Whether the box from |origin| of size |region| lies within the image.
 bool InImage(const Mem& image, const size_t* origin, const size_t* region);

@@ -4,6 +4,7 @@
 
 #include "backend/null/engine.h"
 #include "backend/null/memory.h"
+#include "opencl/pixel.h"
 
 namespace xpool::null_cl {
 namespace {
@@ -102,9 +103,7 @@ cl_int ImageAndBuffer(cl_command_queue command_queue, cl_mem image_handle, cl_me
 // The bytes of a pixel of |image| for a fill colour. Normalised formats are scaled; floats keep their bits.
 std::vector<char> FillPixel(const Mem& image, const void* color) {
   const cl_channel_type type = image.format.image_channel_data_type;
-  const cl_channel_order order = image.format.image_channel_order;
-  const bool single = order != CL_RG && order != CL_RA && order != CL_RGBA && order != CL_BGRA && order != CL_ARGB;
-  const size_t channels = single ? 1 : order == CL_RG || order == CL_RA ? 2 : 4;
+  const size_t channels = ChannelCount(image.format.image_channel_order);
   const size_t bytes = image.element_bytes / channels;
   std::vector<char> pixel(image.element_bytes);
   for (size_t i = 0; i < channels; ++i) {
