@@ -45,9 +45,9 @@ absl::StatusOr<UniqueFd> SendHello(const std::string& socket_path, const Hello& 
 }
 
 absl::Status RefusalStatus(const Refusal& refusal) {
-  const bool known = refusal.code >= 1 && refusal.code <= 16;
-  const auto code = known ? static_cast<absl::StatusCode>(refusal.code) : absl::StatusCode::kUnknown;
-  return absl::Status(code, std::string(GetString(refusal.message)));
+  // A refusal that says OK is none that we know.
+  const std::optional<absl::StatusCode> code = refusal.code == 0 ? std::nullopt : StatusCodeOf(refusal.code);
+  return absl::Status(code.value_or(absl::StatusCode::kUnknown), std::string(GetString(refusal.message)));
 }
 
 HelloAnswer ParseHelloAnswer(SocketMessage message) {

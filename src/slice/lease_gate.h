@@ -47,6 +47,10 @@ class LeaseGate {
   // The caller pumps afterwards. REQUIRES: |page| stays mapped for the gate's life.
   void AttachPage(ControlPage* page);
 
+  // For a slice whose leases are somebody else's matter, as behind a worker: Admit() says kForward to everything, and
+  // nothing is counted. Before the first Admit(), instead of a page.
+  void StayOpen() { open_.store(true, std::memory_order_relaxed); }
+
   // From now on Admit() says kWait and nothing touches the page: the slice is gone.
   void Detach();
 
@@ -137,6 +141,7 @@ class LeaseGate {
   const std::function<void()> ring_agent_;
   const std::function<void()> kick_watcher_;
   std::atomic<ControlPage*> page_{nullptr};
+  std::atomic<bool> open_{false};
   std::atomic<uint64_t> inflight_{0};        // Inflight
   std::atomic<bool> waits_for_room_{false};  // a lone holder's command was refused since the last completion
   Mutex mutex_;                              // serialises the word's transitions by this client
@@ -153,7 +158,7 @@ inline int64_t LeaseGate::QuantumNs(const ControlPage& page) {
 
 inline LeaseGate::Verdict LeaseGate::Admit(int64_t estimate_ns) {
   ControlPage* page = page_.load(std::memory_order_acquire);
-  if (page == nullptr) return Verdict::kWait;
+  if (page == nullptr) return open_.load(std::memory_order_relaxed) ? Verdict::kForward : Verdict::kWait;
   const int64_t charge_ns = ClampEstimate(estimate_ns);
   const Inflight before{inflight_.fetch_add(Inflight::Of(1, charge_ns).bits, std::memory_order_seq_cst)};
   if (IsAlone(LeaseWord{page->lease.load(std::memory_order_seq_cst)})) {

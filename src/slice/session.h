@@ -29,6 +29,7 @@
 #include "slice/lease_gate.h"
 #include "slice/memory_account.h"
 #include "slice/memory_credit.h"
+#include "slice/slice_session.h"
 
 namespace xpool {
 
@@ -39,7 +40,7 @@ struct SliceInfo {
   uint64_t memory_limit_bytes = 0;
 };
 
-class Session {
+class Session : public SliceSession {
  public:
   // The process's session, attaching on first use by $XPOOL_SLICE and ClientAgentPaths(). An error says why no slice
   // can be had (no agent, unknown slice, version mismatch, no permission) and what to do; it is also written to stderr
@@ -51,24 +52,17 @@ class Session {
   static absl::StatusOr<Session*> Attach(const AgentPaths& paths, const std::string& slice);
 
   const SliceInfo& info() const { return info_; }
-  LeaseGate& gate() { return gate_; }
-  MemoryAccount& memory() { return memory_; }
-  uint64_t memory_limit_bytes() const { return memory_.limit_bytes(); }  // as of now: a resize changes it
+  LeaseGate& gate() override { return gate_; }
+  MemoryAccount& memory() override { return memory_; }
+  uint64_t memory_limit_bytes() const override { return memory_.limit_bytes(); }
 
-  // |pump| runs on the watcher thread after every doorbell (a lease came, a partner came, a completion asked for it):
-  // forwards what may go and returns whether ready commands still wait. It also runs when the session is lost, to fail
-  // what waits. One pump per process. Must not block for long.
-  void SetPump(std::function<bool()> pump);
-
-  // No pump runs after this returns, except when it is called from the pump itself or the pump hangs for 200 ms. For
-  // the process's exit, before the driver's destructors.
-  void StopPump();
-
-  // Asks the watcher thread to pump soon; callable from driver callbacks (one eventfd write, no lock).
-  void KickWatcher();
+  // The pump runs on the watcher thread after every doorbell (a lease came, a partner came, a completion asked for it).
+  void SetPump(std::function<bool()> pump) override;
+  void StopPump() override;
+  void KickWatcher() override;  // one eventfd write, no lock
 
   // True when no lease will ever come again: the slice is gone, or this is a child of the process that attached.
-  bool lost() const { return lost_.load(std::memory_order_acquire); }
+  bool lost() const override { return lost_.load(std::memory_order_acquire); }
   // Why lost() is true; OK while it is not.
   absl::Status status() const;
 

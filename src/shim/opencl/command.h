@@ -39,7 +39,8 @@ struct Command {
 
 enum class Readiness { kNotYet, kReady, kFailed };
 
-// kReady: all events waited for are forwarded or complete; kFailed: one of them has ended negative.
-Readiness ReadinessOf(const std::vector<Ref<Event>>& wait_list);
+// For a command of |queue|. kReady: all events waited for are forwarded or complete; kFailed: one of them has ended
+// negative.
+Readiness ReadinessOf(const Queue& queue, const std::vector<Ref<Event>>& wait_list);
 
 }  // namespace xpool::cl

@@ -28,6 +28,11 @@ inline Work TransferWork(cl_command_type type, uint64_t bytes) {
           .measure = false};
 }
 
+// Of |region|, which may be NULL, in elements of |element_bytes|.
+inline Work RegionWork(cl_command_type type, const size_t* region, size_t element_bytes = 1) {
+  return TransferWork(type, region == nullptr ? 0 : uint64_t{region[0]} * region[1] * region[2] * element_bytes);
+}
+
 // |code| names what runs: a kernel, a native function.
 inline Work LaunchWork(uint64_t code, uint64_t work_items) {
   return {.key = absl::HashOf(code, SizeBucket(work_items)) | 1, .assumed_ns = kUnknownKernelNs, .measure = true};

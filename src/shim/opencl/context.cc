@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "generated/opencl/dispatch_table.h"
-#include "slice/session.h"
+#include "slice/slice_session.h"
 
 namespace xpool::cl {
 
@@ -53,8 +53,17 @@ void SvmFreed(Context* context, void* pointer) {
     bytes = found->second;
     context->svm.erase(found);
   }
-  Session* const session = OfThisProcess(*context) ? CurrentSession() : nullptr;
-  if (session != nullptr) session->memory().Release(bytes);
+  if (!OfThisProcess(*context)) return;
+  for (SliceSession* const slice : SlicesOf(*context)) slice->memory().Release(bytes);
+}
+
+std::vector<SliceSession*> SlicesOf(const Context& context) {
+  std::vector<SliceSession*> slices;
+  for (const Ref<Device>& device : context.devices) {
+    SliceSession* const slice = device->slice();
+    if (slice != nullptr && std::find(slices.begin(), slices.end(), slice) == slices.end()) slices.push_back(slice);
+  }
+  return slices;
 }
 
 }  // namespace xpool::cl

@@ -33,10 +33,15 @@ struct Context : Object {
   const std::vector<Ref<Device>> devices;
   const std::vector<cl_context_properties> properties;  // as the program gave them, with the final zero
 
+  std::atomic<int> queues{0};  // that there are
+
   Mutex mutex;
   std::unordered_map<void*, size_t> svm ABSL_GUARDED_BY(mutex);
   std::vector<std::pair<DestructorCallback, void*>> destructor_callbacks ABSL_GUARDED_BY(mutex);
 };
+
+// The slices in which memory of |context| lies.
+std::vector<SliceSession*> SlicesOf(const Context& context);
 
 // The context behind |handle| when it may be used in this process; nullptr otherwise (then CL_INVALID_CONTEXT).
 inline Context* UsableContext(cl_context handle) {

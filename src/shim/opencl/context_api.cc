@@ -41,7 +41,9 @@ cl_context Create(const cl_context_properties* properties, std::vector<Ref<Devic
                   void* user_data, cl_int* errcode_ret) {
   std::vector<cl_context_properties> own = CopyProperties(properties), translated;
   if (const cl_int error = TranslateProperties(own, &translated); error != CL_SUCCESS) return Fail(errcode_ret, error);
-  if (CurrentSession() == nullptr) return Fail(errcode_ret, CL_DEVICE_NOT_AVAILABLE);
+  for (const Ref<Device>& device : devices) {
+    if (device->slice() == nullptr || !UsableDevice(*device)) return Fail(errcode_ret, CL_DEVICE_NOT_AVAILABLE);
+  }
   const DispatchTable* api = devices.front()->api;
   std::vector<cl_device_id> handles;
   for (const Ref<Device>& device : devices) handles.push_back(device->driver);
@@ -80,8 +82,11 @@ cl_context clCreateContextFromType(const cl_context_properties* properties, cl_d
   const Platform* platform = Platform::Current();
   if (platform == nullptr) return Fail(errcode_ret, CL_INVALID_PLATFORM);
   if (!KnownType(device_type)) return Fail(errcode_ret, CL_INVALID_DEVICE_TYPE);
-  if (!MatchesType(*platform->device, device_type)) return Fail(errcode_ret, CL_DEVICE_NOT_FOUND);
-  std::vector<Ref<Device>> devices = {Ref<Device>(platform->device)};
+  std::vector<Ref<Device>> devices;
+  for (Device* const device : platform->devices) {
+    if (MatchesType(*device, device_type)) devices.emplace_back(device);
+  }
+  if (devices.empty()) return Fail(errcode_ret, CL_DEVICE_NOT_FOUND);
   return Create(properties, std::move(devices), pfn_notify, user_data, errcode_ret);
 }
 

@@ -7,7 +7,6 @@
 #include "shim/opencl/device.h"
 #include "shim/opencl/driver_info.h"
 #include "shim/opencl/extensions.h"
-#include "slice/session.h"
 
 namespace xpool::cl {
 namespace {
@@ -34,7 +33,7 @@ cl_int Clamped(const Device& device, cl_device_info param, uint64_t limit, const
 // What the slice has left; INVALID_VALUE where the driver does not know the query.
 cl_int FreeMemory(const Device& device, const InfoOut& out) {
   std::vector<size_t> sizes = QueryArray<size_t>(Query(device, kGlobalFreeMemoryAmd));
-  Session* const session = CurrentSession();
+  SliceSession* const session = device.slice();
   if (sizes.empty() || session == nullptr) return CL_INVALID_VALUE;
   const uint64_t limit = session->memory_limit_bytes();
   const uint64_t free_kib = (limit - std::min(limit, session->memory().used_bytes())) / 1024;
@@ -56,14 +55,14 @@ cl_int GetInfo(Device& device, cl_device_info param, const InfoOut& out) {
     case CL_DEVICE_REFERENCE_COUNT:
       return out.Value(cl_uint{device.api_refs.load()});
     case CL_DEVICE_GLOBAL_MEM_SIZE:
-      return out.Value(cl_ulong{MemoryLimitBytes()});
+      return out.Value(cl_ulong{MemoryLimitBytes(device)});
     case CL_DEVICE_MAX_MEM_ALLOC_SIZE:
       return out.Value(cl_ulong{MaxAllocBytes(device)});
     case CL_DEVICE_MAX_CONSTANT_BUFFER_SIZE:
-      return Clamped<cl_ulong>(device, param, MemoryLimitBytes(), out);
+      return Clamped<cl_ulong>(device, param, MemoryLimitBytes(device), out);
     case CL_DEVICE_MAX_GLOBAL_VARIABLE_SIZE:
     case CL_DEVICE_GLOBAL_VARIABLE_PREFERRED_TOTAL_SIZE:
-      return Clamped<size_t>(device, param, MemoryLimitBytes(), out);
+      return Clamped<size_t>(device, param, MemoryLimitBytes(device), out);
     case kGlobalFreeMemoryAmd:
       return FreeMemory(device, out);
     case CL_DEVICE_EXTENSIONS:
@@ -78,7 +77,8 @@ cl_int GetInfo(Device& device, cl_device_info param, const InfoOut& out) {
 // Wraps the driver's new sub-devices; all or none.
 std::vector<std::unique_ptr<Device>> Wrap(Device& parent, const std::vector<cl_device_id>& handles) {
   std::vector<std::unique_ptr<Device>> devices;
-  for (cl_device_id handle : handles) devices.push_back(std::make_unique<Device>(parent.platform, handle, &parent));
+  for (cl_device_id handle : handles)
+    devices.push_back(std::make_unique<Device>(parent.platform, handle, &parent, nullptr));
   return devices;
 }
 
@@ -86,8 +86,9 @@ std::vector<std::unique_ptr<Device>> Wrap(Device& parent, const std::vector<cl_d
 
 bool MatchesType(const Device& device, cl_device_type wanted) {
   if (wanted == CL_DEVICE_TYPE_ALL) return (device.type & CL_DEVICE_TYPE_CUSTOM) == 0;
-  // The slice is the only device, so it is the default one whatever the driver thinks of it.
-  return ((device.type | CL_DEVICE_TYPE_DEFAULT) & wanted) != 0;
+  // The first slice is the default device, whatever the driver thinks of it.
+  const bool first = device.platform->devices.front() == &device;
+  return ((device.type & wanted) != 0) || (first && (wanted & CL_DEVICE_TYPE_DEFAULT) != 0);
 }
 
 bool KnownType(cl_device_type wanted) {
@@ -98,17 +99,20 @@ namespace hook {
 
 cl_int clGetDeviceIDs(cl_platform_id platform, cl_device_type device_type, cl_uint num_entries, cl_device_id* devices,
                       cl_uint* num_devices) {
-  const Platform* own = platform == nullptr ? Platform::Current() : FromHandle<Platform>(platform);
+  const Platform* own = platform == nullptr ? Platform::Current() : Platform::Usable(platform);
   if (own == nullptr) return CL_INVALID_PLATFORM;
   if (!KnownType(device_type)) return CL_INVALID_DEVICE_TYPE;
   if ((num_entries == 0 && devices != nullptr) || (devices == nullptr && num_devices == nullptr)) {
     return CL_INVALID_VALUE;
   }
-  const bool found = MatchesType(*own->device, device_type);
-  if (num_devices != nullptr) *num_devices = found ? 1 : 0;
-  if (!found) return CL_DEVICE_NOT_FOUND;
-  if (devices != nullptr) devices[0] = ToHandle(own->device);
-  return CL_SUCCESS;
+  cl_uint found = 0;
+  for (Device* const device : own->devices) {
+    if (!MatchesType(*device, device_type)) continue;
+    if (devices != nullptr && found < num_entries) devices[found] = ToHandle(device);
+    ++found;
+  }
+  if (num_devices != nullptr) *num_devices = found;
+  return found == 0 ? CL_DEVICE_NOT_FOUND : CL_SUCCESS;
 }
 
 cl_int clGetDeviceInfo(cl_device_id device, cl_device_info param_name, size_t param_value_size, void* param_value,
@@ -136,7 +140,7 @@ cl_int clCreateSubDevices(cl_device_id in_device, const cl_device_partition_prop
   return CL_SUCCESS;
 }
 
-// The root device is not counted: it is there as long as the platform.
+// A root device is not counted: it is there as long as the platform.
 cl_int clRetainDevice(cl_device_id device) {
   const Device* own = FromHandle<Device>(device);
   return own != nullptr && !own->parent ? CL_SUCCESS : RetainHandle<Device>(device);

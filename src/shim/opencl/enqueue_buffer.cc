@@ -26,15 +26,22 @@ cl_int Transfer(cl_command_queue command_queue, cl_mem buffer, HostAccess access
                          .wait_list = wait_list,
                          .event = event,
                          .work = TransferWork(type, size),
-                         .blocking = blocking != CL_FALSE};
-  const auto call = [=](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
-                        cl_event* done) {
-    return (api.*function)(on, mem->driver, CL_FALSE, offset, size, ptr, count, events, done);
+                         .blocking = blocking != CL_FALSE,
+                         .taken = queue->takes_writes() && access == HostAccess::kWrite};
+  const auto call = [=](cl_bool block, const DispatchTable& api, cl_command_queue on, cl_uint count,
+                        const cl_event* events, cl_event* done) {
+    return (api.*function)(on, mem->driver, block, offset, size, ptr, count, events, done);
   };
-  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
-    *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) { return call(*api, rest...); };
-    return CheckTransfer(FactsOf(*mem, queue->limits), access, offset, size, ptr);
-  });
+  return Enqueue(
+      *queue, args,
+      [&](const DispatchTable& api, auto... rest) { return call(args.taken ? blocking : CL_FALSE, api, rest...); },
+      [&] { return CheckTransfer(FactsOf(*mem, queue->limits), access, offset, size, ptr); },
+      [&](ForwardFn* forward) {
+        *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) {
+          return call(CL_FALSE, *api, rest...);
+        };
+        return cl_int{CL_SUCCESS};
+      });
 }
 
 }  // namespace
@@ -72,9 +79,8 @@ cl_int clEnqueueFillBuffer(cl_command_queue command_queue, cl_mem buffer, const 
   };
   return Enqueue(
       *queue, args, [&](const DispatchTable& api, auto... rest) { return call(pattern, api, rest...); },
+      [&] { return CheckFill(FactsOf(*mem, queue->limits), pattern, pattern_size, offset, size); },
       [&](ForwardFn* forward) {
-        const cl_int invalid = CheckFill(FactsOf(*mem, queue->limits), pattern, pattern_size, offset, size);
-        if (invalid != CL_SUCCESS) return invalid;
         const auto* bytes = static_cast<const unsigned char*>(pattern);
         *forward = [call, api = queue->api, keep = Ref<Mem>(mem),
                     copy = std::vector<unsigned char>(bytes, bytes + pattern_size)](auto... rest) {
@@ -103,12 +109,17 @@ cl_int clEnqueueCopyBuffer(cl_command_queue command_queue, cl_mem src_buffer, cl
                         cl_event* done) {
     return api.clEnqueueCopyBuffer(on, src->driver, dst->driver, src_offset, dst_offset, size, count, events, done);
   };
-  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
-    *forward = [call, api = queue->api, keep_src = Ref<Mem>(src), keep_dst = Ref<Mem>(dst)](auto... rest) {
-      return call(*api, rest...);
-    };
-    return CheckCopy(FactsOf(*src, queue->limits), FactsOf(*dst, queue->limits), src_offset, dst_offset, size);
-  });
+  return Enqueue(
+      *queue, args, call,
+      [&] {
+        return CheckCopy(FactsOf(*src, queue->limits), FactsOf(*dst, queue->limits), src_offset, dst_offset, size);
+      },
+      [&](ForwardFn* forward) {
+        *forward = [call, api = queue->api, keep_src = Ref<Mem>(src), keep_dst = Ref<Mem>(dst)](auto... rest) {
+          return call(*api, rest...);
+        };
+        return cl_int{CL_SUCCESS};
+      });
 }
 
 }  // namespace xpool::cl::hook

@@ -1,5 +1,4 @@
 // Entry points that launch kernels: the launch path.
-#include <array>
 #include <optional>
 
 #include "generated/opencl/hooks.h"
@@ -7,12 +6,11 @@
 #include "shim/opencl/driver_info.h"
 #include "shim/opencl/kernel.h"
 #include "shim/opencl/queue_enqueue.h"
+#include "shim/opencl/triple.h"
 #include "shim/opencl/validate_launch.h"
 
 namespace xpool::cl::hook {
 namespace {
-
-using Triple = std::array<size_t, 3>;
 
 // What is known of |kernel|'s duration goes with its program and name, so that kernel objects made anew share it.
 Work WorkOf(const Kernel& kernel, cl_uint work_dim, const size_t* global) {
@@ -31,24 +29,18 @@ std::optional<Triple> CopyOf(const size_t* values, cl_uint count) {
 
 const size_t* DataOf(const std::optional<Triple>& values) { return values.has_value() ? values->data() : nullptr; }
 
-// The limits of |kernel| on the queue's device; nullopt when it has not been built for it.
-std::optional<KernelLimits> LimitsOf(const Queue& queue, const Kernel& kernel) {
-  const auto query = [&](cl_kernel_work_group_info name, size_t size, void* value) {
-    return queue.api->clGetKernelWorkGroupInfo(kernel.driver, queue.device->driver, name, size, value, nullptr);
-  };
-  KernelLimits limits;
-  if (query(CL_KERNEL_WORK_GROUP_SIZE, sizeof(size_t), &limits.work_group_size) != CL_SUCCESS) return std::nullopt;
-  query(CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof(Triple), limits.required_group_size.data());
-  return limits;
+cl_int CheckLaunch(const Queue& queue, Kernel& kernel, cl_uint work_dim, const size_t* offset, const size_t* global,
+                   const size_t* local) {
+  const std::optional<KernelLimits> limits = kernel.LimitsOn(queue.device.get());
+  if (!limits.has_value()) return CL_INVALID_PROGRAM_EXECUTABLE;
+  const cl_int invalid = CheckLaunch(queue.limits, *limits, work_dim, offset, global, local);
+  if (invalid != CL_SUCCESS) return invalid;
+  return kernel.all_set() ? CL_SUCCESS : CL_INVALID_KERNEL_ARGS;
 }
 
 // Makes |forward| launch the kernel with its arguments as they are now.
 cl_int RecordLaunch(const Queue& queue, Kernel* kernel, cl_uint work_dim, const size_t* offset, const size_t* global,
                     const size_t* local, ForwardFn* forward) {
-  const std::optional<KernelLimits> limits = LimitsOf(queue, *kernel);
-  if (!limits.has_value()) return CL_INVALID_PROGRAM_EXECUTABLE;
-  const cl_int invalid = CheckLaunch(queue.limits, *limits, work_dim, offset, global, local);
-  if (invalid != CL_SUCCESS) return invalid;
   std::shared_ptr<const ArgSet> args = kernel->Snapshot();
   if (args->status != CL_SUCCESS) return args->status;
   *forward = [api = queue.api, keep = Ref<Kernel>(kernel), args = std::move(args), work_dim,
@@ -98,6 +90,7 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue command_queue, cl_kernel kernel_h
         return api.clEnqueueNDRangeKernel(on, kernel->driver, work_dim, global_work_offset, global_work_size,
                                           local_work_size, count, events, done);
       },
+      [&] { return CheckLaunch(*queue, *kernel, work_dim, global_work_offset, global_work_size, local_work_size); },
       [&](ForwardFn* forward) {
         return RecordLaunch(*queue, kernel, work_dim, global_work_offset, global_work_size, local_work_size, forward);
       });
@@ -121,6 +114,7 @@ cl_int clEnqueueTask(cl_command_queue command_queue, cl_kernel kernel_handle, cl
       [&](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events, cl_event* done) {
         return api.clEnqueueTask(on, kernel->driver, count, events, done);
       },
+      [&] { return CheckLaunch(*queue, *kernel, 1, nullptr, &one, &one); },
       [&](ForwardFn* forward) { return RecordLaunch(*queue, kernel, 1, nullptr, &one, &one, forward); });
 }
 

@@ -1,14 +1,13 @@
 // Entry points that map and unmap memory objects. A map that cannot go to the driver at once must return a pointer all
 // the same: into the program's own memory for CL_MEM_USE_HOST_PTR, into staging memory otherwise (map_table.h).
-#include <algorithm>
-#include <array>
-
 #include "generated/opencl/hooks.h"
+#include "opencl/image.h"
 #include "shim/opencl/command_work.h"
 #include "shim/opencl/map_staged.h"
 #include "shim/opencl/map_table.h"
 #include "shim/opencl/queue_enqueue.h"
 #include "shim/opencl/result.h"
+#include "shim/opencl/triple.h"
 #include "shim/opencl/validate_buffer.h"
 #include "shim/opencl/validate_image.h"
 
@@ -37,12 +36,15 @@ struct BufferMap {
   size_t offset, size;
 };
 
-cl_int RecordMapBuffer(const BufferMap& map, void** pointer, ForwardFn* forward) {
+cl_int CheckMapBuffer(const BufferMap& map) {
   const BufferFacts facts = FactsOf(*map.mem, map.queue->limits);
   if (!InBounds(map.offset, map.size, facts.size)) return CL_INVALID_VALUE;
   const cl_int invalid = CheckMapFlags(map.flags, facts.flags);
   if (invalid != CL_SUCCESS) return invalid;
-  if (facts.misaligned) return CL_MISALIGNED_SUB_BUFFER_OFFSET;
+  return facts.misaligned ? CL_MISALIGNED_SUB_BUFFER_OFFSET : CL_SUCCESS;
+}
+
+cl_int RecordMapBuffer(const BufferMap& map, void** pointer, ForwardFn* forward) {
   if (map.mem->host_ptr != nullptr) {
     *pointer = static_cast<unsigned char*>(map.mem->host_ptr) + map.offset;
     AddMapping(*map.mem, *pointer, nullptr);
@@ -77,17 +79,12 @@ struct ImageMap {
 // The program's memory is the mapping: the driver's map says when it is up to date.
 void RecordMapOwnImage(const ImageMap& map, const ImageFacts& facts, void** pointer, ForwardFn* forward) {
   const cl_image_desc& desc = map.mem->desc;
-  const bool array_1d = desc.image_type == CL_MEM_OBJECT_IMAGE1D_ARRAY;
-  const size_t row = map.origin[1] * (array_1d ? desc.image_slice_pitch : desc.image_row_pitch);
-  const size_t offset = map.origin[0] * facts.element_bytes + row + map.origin[2] * desc.image_slice_pitch;
-  *pointer = static_cast<unsigned char*>(map.mem->host_ptr) + offset;
+  *pointer = static_cast<unsigned char*>(map.mem->host_ptr) + PixelOffset(desc, facts.element_bytes, map.origin);
   *map.row_pitch = desc.image_row_pitch;
   if (map.slice_pitch != nullptr) *map.slice_pitch = facts.has_slices ? desc.image_slice_pitch : 0;
   AddMapping(*map.mem, *pointer, nullptr);
-  *forward = [queue = map.queue, flags = map.flags, keep = Ref<Mem>(map.mem),
-              origin = std::array{map.origin[0], map.origin[1], map.origin[2]},
-              region = std::array{map.region[0], map.region[1], map.region[2]}](
-                 cl_command_queue on, cl_uint count, const cl_event* events, cl_event* done) {
+  *forward = [queue = map.queue, flags = map.flags, keep = Ref<Mem>(map.mem), origin = CopyOf(map.origin),
+              region = CopyOf(map.region)](cl_command_queue on, cl_uint count, const cl_event* events, cl_event* done) {
     cl_int status = CL_SUCCESS;
     size_t row_pitch = 0, slice_pitch = 0;
     queue->api->clEnqueueMapImage(on, keep->driver, CL_FALSE, flags, origin.data(), region.data(), &row_pitch,
@@ -96,20 +93,25 @@ void RecordMapOwnImage(const ImageMap& map, const ImageFacts& facts, void** poin
   };
 }
 
-cl_int RecordMapImage(const ImageMap& map, void** pointer, ForwardFn* forward) {
+cl_int CheckMapImage(const ImageMap& map) {
   const ImageFacts facts = ImageFactsOf(*map.mem, map.queue->limits);
   cl_int invalid = CheckRegion(facts, map.origin, map.region);
   if (invalid == CL_SUCCESS) invalid = CheckMapFlags(map.flags, facts.flags);
   if (invalid != CL_SUCCESS) return invalid;
-  if (map.row_pitch == nullptr || (facts.has_slices && map.slice_pitch == nullptr)) return CL_INVALID_VALUE;
+  const bool pitches = map.row_pitch != nullptr && (!facts.has_slices || map.slice_pitch != nullptr);
+  return pitches ? CL_SUCCESS : CL_INVALID_VALUE;
+}
+
+cl_int RecordMapImage(const ImageMap& map, void** pointer, ForwardFn* forward) {
+  const ImageFacts facts = ImageFactsOf(*map.mem, map.queue->limits);
   if (map.mem->host_ptr != nullptr) {
     RecordMapOwnImage(map, facts, pointer, forward);
     return CL_SUCCESS;
   }
   std::shared_ptr<Staging> staging = Staging::Make(RegionBytes(facts, map.region));
   if (staging == nullptr) return CL_OUT_OF_HOST_MEMORY;
-  std::copy_n(map.origin, 3, staging->origin.begin());
-  std::copy_n(map.region, 3, staging->region.begin());
+  staging->origin = CopyOf(map.origin);
+  staging->region = CopyOf(map.region);
   staging->row_pitch = map.region[0] * facts.element_bytes;
   if (facts.has_slices) staging->slice_pitch = staging->row_pitch * (facts.dimensions == 3 ? map.region[1] : 1);
   *map.row_pitch = staging->row_pitch;
@@ -153,6 +155,9 @@ void* clEnqueueMapBuffer(cl_command_queue command_queue, cl_mem buffer, cl_bool 
         if (code == CL_SUCCESS) AddMapping(*mem, pointer, nullptr);
         return code;
       },
+      [&] {
+        return CheckMapBuffer({queue, mem, map_flags, offset, size});
+      },
       [&](ForwardFn* forward) {
         return RecordMapBuffer({queue, mem, map_flags, offset, size}, &pointer, forward);
       });
@@ -168,12 +173,11 @@ void* clEnqueueMapImage(cl_command_queue command_queue, cl_mem image, cl_bool bl
   cl_int status = CL_SUCCESS;
   Mem* mem = UsableImage(*queue, image, &status);
   if (mem == nullptr) return Fail(errcode_ret, status);
-  const uint64_t pixels = region == nullptr ? 0 : uint64_t{region[0]} * region[1] * region[2];
   const EnqueueArgs args{.type = CL_COMMAND_MAP_IMAGE,
                          .num_events = num_events_in_wait_list,
                          .wait_list = event_wait_list,
                          .event = event,
-                         .work = TransferWork(CL_COMMAND_MAP_IMAGE, pixels * mem->element_bytes),
+                         .work = RegionWork(CL_COMMAND_MAP_IMAGE, region, mem->element_bytes),
                          .blocking = blocking_map != CL_FALSE};
   void* pointer = nullptr;
   status = Enqueue(
@@ -184,6 +188,9 @@ void* clEnqueueMapImage(cl_command_queue command_queue, cl_mem image, cl_bool bl
                                         image_slice_pitch, count, events, done, &code);
         if (code == CL_SUCCESS) AddMapping(*mem, pointer, nullptr);
         return code;
+      },
+      [&] {
+        return CheckMapImage({queue, mem, map_flags, origin, region, image_row_pitch, image_slice_pitch});
       },
       [&](ForwardFn* forward) {
         return RecordMapImage({queue, mem, map_flags, origin, region, image_row_pitch, image_slice_pitch}, &pointer,
@@ -212,10 +219,12 @@ cl_int clEnqueueUnmapMemObject(cl_command_queue command_queue, cl_mem memobj, vo
     if (staging != nullptr) return WriteBackStaging(*queue, *mem, staging, count, events, done);
     return api.clEnqueueUnmapMemObject(on, mem->driver, mapped_ptr, count, events, done);
   };
-  status = Enqueue(*queue, args, call, [&](ForwardFn* forward) {
-    *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) { return call(*api, rest...); };
-    return mapping.has_value() ? CL_SUCCESS : CL_INVALID_VALUE;
-  });
+  status = Enqueue(
+      *queue, args, call, [&] { return cl_int{mapping.has_value() ? CL_SUCCESS : CL_INVALID_VALUE}; },
+      [&](ForwardFn* forward) {
+        *forward = [call, api = queue->api, keep = Ref<Mem>(mem)](auto... rest) { return call(*api, rest...); };
+        return cl_int{CL_SUCCESS};
+      });
   if (status == CL_SUCCESS) RemoveMapping(*mem, mapped_ptr);
   return status;
 }

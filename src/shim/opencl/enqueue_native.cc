@@ -68,6 +68,7 @@ cl_int clEnqueueNativeKernel(cl_command_queue command_queue, NativeKernel user_f
                                          num_mem_objects != 0 ? native.mems.data() : nullptr, args_mem_loc, count,
                                          events, done);
       },
+      &NothingToCheck,
       [&](ForwardFn* forward) {
         native.function = user_func;
         const auto* bytes = static_cast<const unsigned char*>(args);

@@ -1,19 +1,12 @@
 // Entry points that read, write and copy rectangles of buffers.
-#include <array>
-
 #include "generated/opencl/hooks.h"
 #include "shim/opencl/command_work.h"
 #include "shim/opencl/queue_enqueue.h"
+#include "shim/opencl/triple.h"
 #include "shim/opencl/validate_buffer.h"
 
 namespace xpool::cl::hook {
 namespace {
-
-using Triple = std::array<size_t, 3>;
-
-Triple CopyOf(const size_t* three) { return {three[0], three[1], three[2]}; }
-
-uint64_t BytesOf(const size_t* region) { return region == nullptr ? 0 : uint64_t{region[0]} * region[1] * region[2]; }
 
 // Both transfer calls: |Pointer| is void* to read and const void* to write, |function| the driver's.
 template <typename Pointer, typename Function>
@@ -29,24 +22,25 @@ cl_int TransferRect(cl_command_queue command_queue, cl_mem buffer, HostAccess ac
                          .num_events = num_events,
                          .wait_list = wait_list,
                          .event = event,
-                         .work = TransferWork(type, BytesOf(region)),
-                         .blocking = blocking != CL_FALSE};
-  const auto call = [=](const size_t* origin, const size_t* host_origin, const size_t* size, const DispatchTable& api,
-                        cl_command_queue on, cl_uint count, const cl_event* events, cl_event* done) {
-    return (api.*function)(on, mem->driver, CL_FALSE, origin, host_origin, size, in_buffer.row_pitch,
+                         .work = RegionWork(type, region),
+                         .blocking = blocking != CL_FALSE,
+                         .taken = queue->takes_writes() && access == HostAccess::kWrite};
+  const auto call = [=](cl_bool block, const size_t* origin, const size_t* host_origin, const size_t* size,
+                        const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
+                        cl_event* done) {
+    return (api.*function)(on, mem->driver, block, origin, host_origin, size, in_buffer.row_pitch,
                            in_buffer.slice_pitch, in_host.row_pitch, in_host.slice_pitch, ptr, count, events, done);
   };
   return Enqueue(
       *queue, args,
       [&](const DispatchTable& api, auto... rest) {
-        return call(in_buffer.origin, in_host.origin, region, api, rest...);
+        return call(args.taken ? blocking : CL_FALSE, in_buffer.origin, in_host.origin, region, api, rest...);
       },
+      [&] { return CheckRectTransfer(FactsOf(*mem, queue->limits), access, in_buffer, in_host, region, ptr); },
       [&](ForwardFn* forward) {
-        const cl_int invalid = CheckRectTransfer(FactsOf(*mem, queue->limits), access, in_buffer, in_host, region, ptr);
-        if (invalid != CL_SUCCESS) return invalid;
         *forward = [call, api = queue->api, keep = Ref<Mem>(mem), origin = CopyOf(in_buffer.origin),
                     host_origin = CopyOf(in_host.origin), size = CopyOf(region)](auto... rest) {
-          return call(origin.data(), host_origin.data(), size.data(), *api, rest...);
+          return call(CL_FALSE, origin.data(), host_origin.data(), size.data(), *api, rest...);
         };
         return cl_int{CL_SUCCESS};
       });
@@ -92,7 +86,7 @@ cl_int clEnqueueCopyBufferRect(cl_command_queue command_queue, cl_mem src_buffer
                          .num_events = num_events_in_wait_list,
                          .wait_list = event_wait_list,
                          .event = event,
-                         .work = TransferWork(CL_COMMAND_COPY_BUFFER_RECT, BytesOf(region))};
+                         .work = RegionWork(CL_COMMAND_COPY_BUFFER_RECT, region)};
   const auto call = [=](const size_t* from, const size_t* to, const size_t* size, const DispatchTable& api,
                         cl_command_queue on, cl_uint count, const cl_event* events, cl_event* done) {
     return api.clEnqueueCopyBufferRect(on, src->driver, dst->driver, from, to, size, src_row_pitch, src_slice_pitch,
@@ -101,11 +95,12 @@ cl_int clEnqueueCopyBufferRect(cl_command_queue command_queue, cl_mem src_buffer
   return Enqueue(
       *queue, args,
       [&](const DispatchTable& api, auto... rest) { return call(src_origin, dst_origin, region, api, rest...); },
+      [&] {
+        return CheckRectCopy(FactsOf(*src, queue->limits), FactsOf(*dst, queue->limits),
+                             {src_origin, src_row_pitch, src_slice_pitch}, {dst_origin, dst_row_pitch, dst_slice_pitch},
+                             region);
+      },
       [&](ForwardFn* forward) {
-        const cl_int invalid = CheckRectCopy(FactsOf(*src, queue->limits), FactsOf(*dst, queue->limits),
-                                             {src_origin, src_row_pitch, src_slice_pitch},
-                                             {dst_origin, dst_row_pitch, dst_slice_pitch}, region);
-        if (invalid != CL_SUCCESS) return invalid;
         *forward = [call, api = queue->api, keep_src = Ref<Mem>(src), keep_dst = Ref<Mem>(dst),
                     from = CopyOf(src_origin), to = CopyOf(dst_origin), size = CopyOf(region)](auto... rest) {
           return call(from.data(), to.data(), size.data(), *api, rest...);

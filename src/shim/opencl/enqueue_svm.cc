@@ -68,6 +68,7 @@ cl_int clEnqueueSVMFree(cl_command_queue command_queue, cl_uint num_svm_pointers
       [&](const DispatchTable&, cl_command_queue on, cl_uint count, const cl_event* events, cl_event* done) {
         return DriverFree(*queue, pfn_free_func, user_data, on, num_svm_pointers, svm_pointers, count, events, done);
       },
+      &NothingToCheck,
       [&](ForwardFn* forward) {
         *forward = [queue, pfn_free_func, user_data,
                     pointers = std::vector<void*>(svm_pointers, svm_pointers + num_svm_pointers)](
@@ -94,10 +95,12 @@ cl_int clEnqueueSVMMemcpy(cl_command_queue command_queue, cl_bool blocking_copy,
                         cl_event* done) {
     return api.clEnqueueSVMMemcpy(on, CL_FALSE, dst_ptr, src_ptr, size, count, events, done);
   };
-  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
-    *forward = [call, api = queue->api](auto... rest) { return call(*api, rest...); };
-    return CheckSvmCopy(dst_ptr, src_ptr, size);
-  });
+  return Enqueue(
+      *queue, args, call, [&] { return CheckSvmCopy(dst_ptr, src_ptr, size); },
+      [&](ForwardFn* forward) {
+        *forward = [call, api = queue->api](auto... rest) { return call(*api, rest...); };
+        return cl_int{CL_SUCCESS};
+      });
 }
 
 cl_int clEnqueueSVMMemFill(cl_command_queue command_queue, void* svm_ptr, const void* pattern, size_t pattern_size,
@@ -116,9 +119,8 @@ cl_int clEnqueueSVMMemFill(cl_command_queue command_queue, void* svm_ptr, const 
   };
   return Enqueue(
       *queue, args, [&](const DispatchTable& api, auto... rest) { return call(pattern, api, rest...); },
+      [&] { return CheckSvmFill(svm_ptr, pattern, pattern_size, size); },
       [&](ForwardFn* forward) {
-        const cl_int invalid = CheckSvmFill(svm_ptr, pattern, pattern_size, size);
-        if (invalid != CL_SUCCESS) return invalid;
         const auto* bytes = static_cast<const unsigned char*>(pattern);
         *forward = [call, api = queue->api, copy = std::vector<unsigned char>(bytes, bytes + pattern_size)](
                        auto... rest) { return call(copy.data(), *api, rest...); };
@@ -140,10 +142,12 @@ cl_int clEnqueueSVMMap(cl_command_queue command_queue, cl_bool blocking_map, cl_
                         cl_event* done) {
     return api.clEnqueueSVMMap(on, CL_FALSE, flags, svm_ptr, size, count, events, done);
   };
-  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
-    *forward = [call, api = queue->api](auto... rest) { return call(*api, rest...); };
-    return CheckSvmMap(flags, svm_ptr, size);
-  });
+  return Enqueue(
+      *queue, args, call, [&] { return CheckSvmMap(flags, svm_ptr, size); },
+      [&](ForwardFn* forward) {
+        *forward = [call, api = queue->api](auto... rest) { return call(*api, rest...); };
+        return cl_int{CL_SUCCESS};
+      });
 }
 
 cl_int clEnqueueSVMUnmap(cl_command_queue command_queue, void* svm_ptr, cl_uint num_events_in_wait_list,
@@ -157,10 +161,12 @@ cl_int clEnqueueSVMUnmap(cl_command_queue command_queue, void* svm_ptr, cl_uint 
                          .work = SyncWork()};
   const auto call = [=](const DispatchTable& api, cl_command_queue on, cl_uint count, const cl_event* events,
                         cl_event* done) { return api.clEnqueueSVMUnmap(on, svm_ptr, count, events, done); };
-  return Enqueue(*queue, args, call, [&](ForwardFn* forward) {
-    *forward = [call, api = queue->api](auto... rest) { return call(*api, rest...); };
-    return svm_ptr == nullptr ? CL_INVALID_VALUE : CL_SUCCESS;
-  });
+  return Enqueue(
+      *queue, args, call, [&] { return cl_int{svm_ptr == nullptr ? CL_INVALID_VALUE : CL_SUCCESS}; },
+      [&](ForwardFn* forward) {
+        *forward = [call, api = queue->api](auto... rest) { return call(*api, rest...); };
+        return cl_int{CL_SUCCESS};
+      });
 }
 
 cl_int clEnqueueSVMMigrateMem(cl_command_queue command_queue, cl_uint num_svm_pointers, const void** svm_pointers,
@@ -179,9 +185,8 @@ cl_int clEnqueueSVMMigrateMem(cl_command_queue command_queue, cl_uint num_svm_po
   };
   return Enqueue(
       *queue, args, [&](const DispatchTable& api, auto... rest) { return call(svm_pointers, sizes, api, rest...); },
+      [&] { return CheckMigration(num_svm_pointers, svm_pointers, flags); },
       [&](ForwardFn* forward) {
-        const cl_int invalid = CheckMigration(num_svm_pointers, svm_pointers, flags);
-        if (invalid != CL_SUCCESS) return invalid;
         std::vector<size_t> lengths;
         if (sizes != nullptr) lengths.assign(sizes, sizes + num_svm_pointers);
         *forward = [call, api = queue->api, lengths = std::move(lengths),

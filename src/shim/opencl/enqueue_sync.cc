@@ -12,7 +12,7 @@ namespace {
 // |call| needs nothing but what every enqueue call gets, so it serves both ways.
 template <typename Call>
 cl_int EnqueueSync(Queue& queue, const EnqueueArgs& args, const Call& call) {
-  return Enqueue(queue, args, call, [&](ForwardFn* forward) {
+  return Enqueue(queue, args, call, &NothingToCheck, [&](ForwardFn* forward) {
     *forward = [call, api = queue.api](auto... rest) { return call(*api, rest...); };
     return cl_int{CL_SUCCESS};
   });

@@ -99,6 +99,18 @@ cl_int Event::AddCallback(cl_int status, Callback callback, void* user_data) {
   return CL_SUCCESS;
 }
 
+bool Event::IsElsewhere(const Queue& waiting) const { return queue && queue->session != waiting.session; }
+
+Event::Outlook Event::OutlookFor(const Queue& waiting) const {
+  const Stage now = CurrentStage();
+  if (now == Stage::kEnded) return {now, end_status};  // written before, and not any more
+  if (now == Stage::kQueued || !IsElsewhere(waiting)) return {now, CL_QUEUED};
+  cl_int status = CL_QUEUED;
+  const cl_int asked = api->clGetEventInfo(driver, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(status), &status, nullptr);
+  if (asked != CL_SUCCESS) return {Stage::kEnded, asked};
+  return {status <= CL_COMPLETE ? Stage::kEnded : Stage::kQueued, status};
+}
+
 void Event::AwaitForwarded() {
   MutexLock lock(&mutex_);
   while (stage.load(std::memory_order_relaxed) == Stage::kQueued) changed_.Wait(&mutex_);

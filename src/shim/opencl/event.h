@@ -39,6 +39,15 @@ struct Event : Object {
   bool is_user() const { return type == CL_COMMAND_USER; }
   Stage CurrentStage() const { return stage.load(std::memory_order_acquire); }
 
+  // What this means to a command of |waiting| that waits for it. Where the two are on different nodes, neither's driver
+  // queue can wait for the other's events: there kForwarded is kQueued until it is complete, and then kEnded.
+  struct Outlook {
+    Stage stage;
+    cl_int end_status;  // with kEnded
+  };
+  Outlook OutlookFor(const Queue& waiting) const;
+  bool IsElsewhere(const Queue& waiting) const;
+
   // The command went to the driver: takes over |driver_event| and hands the callbacks registered so far to it.
   void BecomeForwarded(cl_event driver_event, const Mark& end, int64_t time_in_queue_ns);
 

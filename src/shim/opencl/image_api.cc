@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "generated/opencl/hooks.h"
+#include "opencl/image.h"
 #include "opencl/info.h"
 #include "opencl/pixel.h"
 #include "shim/opencl/driver_info.h"
@@ -20,15 +21,8 @@ uint64_t SaturatingMultiply(uint64_t a, uint64_t b) {
 }
 
 uint64_t EstimateBytes(const cl_image_format& format, const cl_image_desc& desc) {
-  uint64_t bytes = SaturatingMultiply(PixelBytes(format, 4, 2), desc.image_width);
-  const cl_mem_object_type type = desc.image_type;
-  if (type == CL_MEM_OBJECT_IMAGE2D || type == CL_MEM_OBJECT_IMAGE3D || type == CL_MEM_OBJECT_IMAGE2D_ARRAY) {
-    bytes = SaturatingMultiply(bytes, desc.image_height);
-  }
-  if (type == CL_MEM_OBJECT_IMAGE3D) bytes = SaturatingMultiply(bytes, desc.image_depth);
-  if (type == CL_MEM_OBJECT_IMAGE1D_ARRAY || type == CL_MEM_OBJECT_IMAGE2D_ARRAY) {
-    bytes = SaturatingMultiply(bytes, desc.image_array_size);
-  }
+  uint64_t bytes = PixelBytes(format, 4, 2);
+  for (const size_t length : ImageExtent(desc)) bytes = SaturatingMultiply(bytes, length);
   return bytes;
 }
 
@@ -53,7 +47,7 @@ template <typename Create>
 cl_mem CreateImage(const ImageRequest& request, cl_int* errcode_ret, const Create& create) {
   const uint64_t estimate = request.source == nullptr ? EstimateBytes(request.format, request.desc) : 0;
   if (estimate > MaxAllocBytes(*request.context)) return Fail(errcode_ret, CL_INVALID_IMAGE_SIZE);
-  Reservation reservation(estimate);
+  Reservation reservation(SlicesOf(*request.context), estimate);
   if (!reservation.ok()) return Fail(errcode_ret, CL_MEM_OBJECT_ALLOCATION_FAILURE);
   cl_int error = CL_SUCCESS;
   cl_mem driver = create(&error);
@@ -174,7 +168,7 @@ cl_mem clCreatePipe(cl_context context, cl_mem_flags flags, cl_uint pipe_packet_
   if (own == nullptr) return Fail(errcode_ret, CL_INVALID_CONTEXT);
   const uint64_t bytes = uint64_t{pipe_packet_size} * pipe_max_packets;
   if (bytes > MaxAllocBytes(*own)) return Fail(errcode_ret, CL_INVALID_PIPE_SIZE);
-  Reservation reservation(bytes);
+  Reservation reservation(SlicesOf(*own), bytes);
   if (!reservation.ok()) return Fail(errcode_ret, CL_MEM_OBJECT_ALLOCATION_FAILURE);
   cl_int error = CL_SUCCESS;
   cl_mem driver = own->api->clCreatePipe(own->driver, flags, pipe_packet_size, pipe_max_packets, properties, &error);

@@ -94,6 +94,7 @@ Kernel::Kernel(Program* program, cl_kernel driver)
   takes = FindArgTypes(*api, program->driver, driver, name.c_str());
   MutexLock lock(&mutex_);
   args_.resize(takes.size());
+  unset_.store(takes.size());
 }
 
 Kernel::~Kernel() {
@@ -105,6 +106,24 @@ Kernel::~Kernel() {
   }
   for (const auto& slot : idle) api->clReleaseKernel(slot->driver);
   api->clReleaseKernel(driver);
+}
+
+std::optional<KernelLimits> Kernel::LimitsOn(Device* device) {
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& [on, limits] : limits_) {
+      if (on.get() == device) return limits;
+    }
+  }
+  const auto query = [&](cl_kernel_work_group_info name, size_t size, void* value) {
+    return api->clGetKernelWorkGroupInfo(driver, device->driver, name, size, value, nullptr);
+  };
+  KernelLimits limits;
+  if (query(CL_KERNEL_WORK_GROUP_SIZE, sizeof(size_t), &limits.work_group_size) != CL_SUCCESS) return std::nullopt;
+  query(CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof(limits.required_group_size), limits.required_group_size.data());
+  MutexLock lock(&mutex_);
+  limits_.emplace_back(Ref<Device>(device), limits);  // maybe the second of two at once, which does no harm
+  return limits;
 }
 
 std::shared_ptr<const ArgSet> Kernel::Snapshot() {
@@ -151,6 +170,7 @@ void Kernel::Store(cl_uint index, ArgValue value) {
   MutexLock lock(&mutex_);
   // The same value again, as many programs set before each launch, keeps its stamp and the snapshot.
   if (SameValue(args_[index], value)) return;
+  if (args_[index].kind == ArgKind::kUnset) unset_.fetch_sub(1, std::memory_order_release);
   value.stamp = ++last_stamp_;
   args_[index] = std::move(value);
   snapshot_.reset();

@@ -7,17 +7,22 @@
 // command. Thread-safe; no lock is held across a driver call.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/inlined_vector.h"
 #include "base/mutex.h"
+#include "shim/opencl/device.h"
 #include "shim/opencl/live.h"
 #include "shim/opencl/program.h"
+#include "shim/opencl/validate_launch.h"
 
 namespace xpool::cl {
 
@@ -105,6 +110,12 @@ struct Kernel : Object {
   // A driver kernel on which |args| are set.
   ShadowKernel AcquireShadow(const ArgSet& args);
 
+  // What launches on |device| must keep to; nullopt when the kernel has not been built for it.
+  std::optional<KernelLimits> LimitsOn(Device* device);
+
+  // Every argument has a value.
+  bool all_set() const { return unset_.load(std::memory_order_acquire) == 0; }
+
   // Keeps a value that the driver's kernel has taken.
   void Store(cl_uint index, ArgValue value);
   void Store(ExecInfo info);
@@ -121,12 +132,14 @@ struct Kernel : Object {
   friend class ShadowKernel;
   std::unique_ptr<ShadowKernel::Slot> TakeSlot();
 
+  std::atomic<size_t> unset_{0};
   Mutex mutex_;
   uint64_t last_stamp_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<ArgValue> args_ ABSL_GUARDED_BY(mutex_);
   std::vector<ExecInfo> exec_infos_ ABSL_GUARDED_BY(mutex_);
   std::weak_ptr<const ArgSet> snapshot_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<ShadowKernel::Slot>> shadows_ ABSL_GUARDED_BY(mutex_);  // idle ones
+  std::vector<std::pair<Ref<Device>, KernelLimits>> limits_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The kernel behind |handle| when it may be used in this process; nullptr otherwise (then CL_INVALID_KERNEL).

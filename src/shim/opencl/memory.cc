@@ -46,9 +46,13 @@ Mem::~Mem() {
 
 Mem* AdoptMem(Context* context, cl_mem driver, cl_mem_object_type type, uint64_t charged_bytes) {
   Mem* mem = new Mem(context, driver, type);
-  mem->fate = new MemFate(charged_bytes);
+  mem->fate = new MemFate(charged_bytes, charged_bytes > 0 ? SlicesOf(*context) : std::vector<SliceSession*>());
   mem->fate->SetHandle(ToHandle(mem));
-  mem->fate->Attach(*context->api, driver);
+  if (context->devices.front()->platform->remote) {
+    mem->fate->AttachOnDemand(*context->api, driver);
+  } else {
+    mem->fate->Attach(*context->api, driver);
+  }
   return mem;
 }
 

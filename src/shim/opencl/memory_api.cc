@@ -22,7 +22,7 @@ template <typename Create>
 cl_mem CreateCharged(Context* context, size_t size, const cl_mem_properties* properties, cl_int* errcode_ret,
                      const Create& create) {
   if (size == 0 || size > MaxAllocBytes(*context)) return Fail(errcode_ret, CL_INVALID_BUFFER_SIZE);
-  Reservation reservation(size);
+  Reservation reservation(SlicesOf(*context), size);
   if (!reservation.ok()) return Fail(errcode_ret, CL_MEM_OBJECT_ALLOCATION_FAILURE);
   cl_int error = CL_SUCCESS;
   cl_mem driver = create(&error);

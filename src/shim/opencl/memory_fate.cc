@@ -5,10 +5,16 @@
 
 namespace xpool::cl {
 
-MemFate::MemFate(uint64_t charged_bytes) : charged_bytes_(charged_bytes), fork_generation_(ForkGeneration()) {}
+MemFate::MemFate(uint64_t charged_bytes, std::vector<SliceSession*> slices)
+    : charged_bytes_(charged_bytes), slices_(std::move(slices)), fork_generation_(ForkGeneration()) {}
 
 void MemFate::Attach(const DispatchTable& driver, cl_mem memory) {
   attached_ = driver.clSetMemObjectDestructorCallback(memory, &OnDriverFree, this) == CL_SUCCESS;
+}
+
+void MemFate::AttachOnDemand(const DispatchTable& driver, cl_mem memory) {
+  on_demand_ = &driver;
+  memory_ = memory;
 }
 
 bool MemFate::LeaveToDriver() {
@@ -18,8 +24,12 @@ bool MemFate::LeaveToDriver() {
 }
 
 void MemFate::AddCallback(MemDestructorCallback callback, void* user_data) {
-  MutexLock lock(&mutex_);
-  callbacks_.emplace_back(callback, user_data);
+  {
+    MutexLock lock(&mutex_);
+    callbacks_.emplace_back(callback, user_data);
+    if (on_demand_ == nullptr || callbacks_.size() > 1) return;
+  }
+  Attach(*on_demand_, memory_);
 }
 
 void MemFate::Finish() {
@@ -30,8 +40,9 @@ void MemFate::Finish() {
   }
   for (auto it = callbacks.rbegin(); it != callbacks.rend(); ++it) it->first(handle_, it->second);
   // A parent's charge is not the child's to give back.
-  Session* const session = charged_bytes_ > 0 && fork_generation_ == ForkGeneration() ? CurrentSession() : nullptr;
-  if (session != nullptr) session->memory().Release(charged_bytes_);
+  if (charged_bytes_ > 0 && fork_generation_ == ForkGeneration()) {
+    for (SliceSession* const slice : slices_) slice->memory().Release(charged_bytes_);
+  }
   delete this;
 }
 
@@ -41,23 +52,32 @@ void CL_CALLBACK MemFate::OnDriverFree(cl_mem, void* data) {
   fate->Finish();
 }
 
-Reservation::Reservation(uint64_t bytes) {
-  Session* const session = CurrentSession();
-  if (session == nullptr || !session->memory().Reserve(bytes).ok()) return;
-  bytes_ = bytes;
-  ok_ = true;
+Reservation::Reservation(std::vector<SliceSession*> slices, uint64_t bytes) : slices_(std::move(slices)) {
+  ok_ = !slices_.empty() && ReserveAll(bytes);
+  if (ok_) bytes_ = bytes;
 }
 
 Reservation::~Reservation() {
-  Session* const session = bytes_ > 0 ? CurrentSession() : nullptr;
-  if (session != nullptr) session->memory().Release(bytes_);
+  if (bytes_ > 0) ReleaseAll(bytes_);
+}
+
+// In all slices, or in none.
+bool Reservation::ReserveAll(uint64_t bytes) {
+  for (size_t i = 0; i < slices_.size(); ++i) {
+    if (slices_[i]->memory().Reserve(bytes).ok()) continue;
+    while (i-- > 0) slices_[i]->memory().Release(bytes);
+    return false;
+  }
+  return true;
+}
+
+void Reservation::ReleaseAll(uint64_t bytes) {
+  for (SliceSession* const slice : slices_) slice->memory().Release(bytes);
 }
 
 bool Reservation::Resize(uint64_t bytes) {
-  Session* const session = CurrentSession();
-  if (session == nullptr) return false;
-  if (bytes > bytes_ && !session->memory().Reserve(bytes - bytes_).ok()) return false;
-  if (bytes < bytes_) session->memory().Release(bytes_ - bytes);
+  if (bytes > bytes_ && !ReserveAll(bytes - bytes_)) return false;
+  if (bytes < bytes_) ReleaseAll(bytes_ - bytes);
   bytes_ = bytes;
   return true;
 }

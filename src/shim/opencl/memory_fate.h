@@ -3,6 +3,7 @@
 // destructor callback ends it. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -11,16 +12,19 @@
 #include "base/mutex.h"
 #include "generated/opencl/dispatch_table.h"
 #include "shim/opencl/ticket.h"
+#include "slice/slice_session.h"
 
 namespace xpool::cl {
 
 class MemFate {
  public:
-  // |charged_bytes| are reserved in the session's account; 0 for what shares another object's memory.
-  explicit MemFate(uint64_t charged_bytes);
+  // |charged_bytes| are reserved in the accounts of |slices|; 0 for what shares another object's memory.
+  MemFate(uint64_t charged_bytes, std::vector<SliceSession*> slices);
 
   // Asks |driver| to call back when it frees |memory|. When it cannot, the caller must Finish() after releasing it.
   void Attach(const DispatchTable& driver, cl_mem memory);
+  // The same, once somebody wants to know (AddCallback()): a worker's freeing is accounted for there.
+  void AttachOnDemand(const DispatchTable& driver, cl_mem memory);
 
   // The driver's object is about to be released. True when Finish() is then the driver's callback's to call.
   bool LeaveToDriver();
@@ -37,9 +41,12 @@ class MemFate {
   static void CL_CALLBACK OnDriverFree(cl_mem, void* fate);
 
   const uint64_t charged_bytes_;
+  const std::vector<SliceSession*> slices_;
   const uint32_t fork_generation_;
+  const DispatchTable* on_demand_ = nullptr;
+  cl_mem memory_ = nullptr;  // with |on_demand_|
   cl_mem handle_ = nullptr;
-  bool attached_ = false;
+  std::atomic<bool> attached_{false};
   HandOver hand_over_;  // of all this, when the driver's object is released
   Mutex mutex_;
   std::vector<std::pair<MemDestructorCallback, void*>> callbacks_ ABSL_GUARDED_BY(mutex_);
@@ -48,8 +55,8 @@ class MemFate {
 // A reservation that is given back unless committed.
 class Reservation {
  public:
-  // Reserves |bytes| of the slice's memory for this process; test with ok().
-  explicit Reservation(uint64_t bytes);
+  // Reserves |bytes| of the memory of each of |slices| for this process; test with ok().
+  Reservation(std::vector<SliceSession*> slices, uint64_t bytes);
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
   ~Reservation();
@@ -61,6 +68,10 @@ class Reservation {
   uint64_t Commit();
 
  private:
+  bool ReserveAll(uint64_t bytes);
+  void ReleaseAll(uint64_t bytes);
+
+  const std::vector<SliceSession*> slices_;
   uint64_t bytes_ = 0;
   bool ok_ = false;
 };

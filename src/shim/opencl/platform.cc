@@ -6,12 +6,15 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "backend/local/driver.h"
 #include "base/mutex.h"
 #include "base/status.h"
 #include "generated/opencl/dispatch_table.h"
 #include "shim/opencl/device.h"
 #include "shim/opencl/driver_info.h"
 #include "shim/opencl/extensions.h"
+#include "shim/opencl/remote_slice.h"
+#include "slice/session.h"
 
 namespace xpool::cl {
 namespace {
@@ -42,15 +45,25 @@ absl::StatusOr<cl_device_id> FindDevice(const local::DriverPlatform& platform, c
   return devices[info.device_index];
 }
 
-absl::StatusOr<Platform*> Make(const SliceInfo& info) {
+absl::StatusOr<Platform*> MakeLocal(const SliceInfo& info) {
   ASSIGN_OR_RETURN(std::unique_ptr<local::Driver> library, local::Driver::Load(info.driver_library));
   if (info.platform_index >= library->platforms().size()) {
     return Changed(info, absl::StrCat("the driver now has ", library->platforms().size(), " platforms"));
   }
   const local::DriverPlatform& found = library->platforms()[info.platform_index];
   ASSIGN_OR_RETURN(const cl_device_id device, FindDevice(found, info));
-  auto* platform = new Platform(library.release(), found);
-  platform->device = new Device(platform, device, nullptr);
+  auto* platform = new Platform(&found.api, found.id, /*remote=*/false);
+  platform->devices.push_back(new Device(platform, device, nullptr, nullptr));
+  static_cast<void>(library.release());  // a driver is never unloaded
+  return platform;
+}
+
+absl::StatusOr<Platform*> MakeRemote() {
+  ASSIGN_OR_RETURN(const RemoteSlices remote, AttachRemoteSlices());
+  auto* platform = new Platform(&remote.driver->api(), remote.driver->platform(), /*remote=*/true);
+  for (size_t i = 0; i < remote.slices.size(); ++i) {
+    platform->devices.push_back(new Device(platform, remote.driver->slice(i)->device(), nullptr, remote.slices[i]));
+  }
   return platform;
 }
 
@@ -61,11 +74,11 @@ void Complain(const absl::Status& status) {
 
 }  // namespace
 
-Platform::Platform(local::Driver* library, const local::DriverPlatform& found)
-    : Object(kKind), library(library), api(&found.api), driver(found.id) {
+Platform::Platform(const DispatchTable* api, cl_platform_id driver, bool remote)
+    : Object(kKind), api(api), driver(driver), remote(remote) {
   const auto text = [this](cl_platform_info param) {
     return QueryString([&](size_t size, void* value, size_t* size_ret) {
-      return api->clGetPlatformInfo(driver, param, size, value, size_ret);
+      return this->api->clGetPlatformInfo(this->driver, param, size, value, size_ret);
     });
   };
   extensions = FilterExtensions(text(CL_PLATFORM_EXTENSIONS));
@@ -75,13 +88,27 @@ Platform::Platform(local::Driver* library, const local::DriverPlatform& found)
 
 Platform* Platform::Current() { return current_platform.load(std::memory_order_acquire); }
 
+Platform* Platform::Usable(cl_platform_id handle) {
+  Platform* const platform = FromHandle<Platform>(handle);
+  if (platform == nullptr || !platform->remote || OfThisProcess(*platform)) return platform;
+  const absl::StatusOr<Platform*> attached = Attach();
+  return attached.ok() ? *attached : nullptr;
+}
+
 absl::StatusOr<Platform*> Platform::Attach() {
-  ASSIGN_OR_RETURN(Session* const session, Session::Current());
-  if (Platform* platform = Current()) return platform;
+  Session* session = nullptr;
+  if (!RemoteSlicesAreConfigured()) {
+    ASSIGN_OR_RETURN(session, Session::Current());
+  }
+  const auto usable = [] {
+    Platform* const platform = Current();
+    return platform != nullptr && (!platform->remote || OfThisProcess(*platform)) ? platform : nullptr;
+  };
+  if (Platform* platform = usable()) return platform;
   static Mutex mutex;  // only one thread loads the driver
   MutexLock lock(&mutex);
-  if (Platform* platform = Current()) return platform;
-  absl::StatusOr<Platform*> made = Make(session->info());
+  if (Platform* platform = usable()) return platform;
+  absl::StatusOr<Platform*> made = session == nullptr ? MakeRemote() : MakeLocal(session->info());
   if (!made.ok()) {
     Complain(made.status());
     return made.status();
@@ -90,7 +117,7 @@ absl::StatusOr<Platform*> Platform::Attach() {
   return *made;
 }
 
-Session* CurrentSession() {
+SliceSession* CurrentSession() {
   absl::StatusOr<Session*> session = Session::Current();
   return session.ok() ? *session : nullptr;
 }

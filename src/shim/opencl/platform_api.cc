@@ -11,7 +11,7 @@ namespace {
 
 // NULL means "the implementation's choice", and there is only one.
 Platform* PlatformOrDefault(cl_platform_id handle) {
-  return handle == nullptr ? Platform::Current() : FromHandle<Platform>(handle);
+  return handle == nullptr ? Platform::Current() : Platform::Usable(handle);
 }
 
 std::vector<cl_name_version> ExtensionVersions(const Platform& platform) {

@@ -44,7 +44,7 @@ TEST_F(PlatformTest, LooksUpOwnFunctionsOnly) {
 }
 
 TEST_F(PlatformTest, DeviceTypesSelect) {
-  const cl_device_type type = Platform::Current()->device->type;
+  const cl_device_type type = Platform::Current()->devices.front()->type;
   const cl_device_type other = (type & CL_DEVICE_TYPE_GPU) != 0 ? CL_DEVICE_TYPE_CPU : CL_DEVICE_TYPE_GPU;
   cl_uint count = 7;
   cl_device_id device = nullptr;

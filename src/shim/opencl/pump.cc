@@ -8,7 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "shim/opencl/queue.h"
-#include "slice/session.h"
+#include "slice/slice_session.h"
 
 namespace xpool::cl {
 namespace {
@@ -23,7 +23,7 @@ struct State {
   explicit State(uint32_t generation) : fork_generation(generation) {}
 
   const uint32_t fork_generation;
-  std::atomic<Session*> session{nullptr};
+  std::atomic<SliceSession*> session{nullptr};
   std::atomic<int> ready_waiting{0};
   Mutex mutex;
   std::vector<Queue*> queues ABSL_GUARDED_BY(mutex);
@@ -82,7 +82,7 @@ bool PumpOnWatcher() {
 void StopPumping() {
   const State* state = current_state.load(std::memory_order_acquire);
   if (state == nullptr || state->fork_generation != ForkGeneration()) return;
-  if (Session* session = state->session.load(std::memory_order_acquire)) session->StopPump();
+  if (SliceSession* session = state->session.load(std::memory_order_acquire)) session->StopPump();
 }
 
 thread_local bool pumping = false;
@@ -90,13 +90,13 @@ thread_local bool pump_again = false;
 
 }  // namespace
 
-void RegisterQueue(Queue* queue, Session* session) {
+void RegisterQueue(Queue* queue, SliceSession* session) {
   State& state = TheState();
   {
     MutexLock lock(&state.mutex);
     state.queues.push_back(queue);
   }
-  Session* none = nullptr;
+  SliceSession* none = nullptr;
   if (state.session.compare_exchange_strong(none, session)) {
     session->SetPump(&PumpOnWatcher);
     std::atexit(&StopPumping);
@@ -114,6 +114,12 @@ Ref<Queue> FindQueueOfDriver(cl_command_queue driver) {
     if (queue->driver == driver) return std::move(queue);
   }
   return {};
+}
+
+void FinishQueuesOf(const Context& context) {
+  for (const Ref<Queue>& queue : AllQueues(TheState())) {
+    if (queue->context.get() == &context) queue->api->clFinish(queue->driver);
+  }
 }
 
 bool PumpAll() {
@@ -144,7 +150,7 @@ void CommandsBecameReady() {
 }
 
 void KickPump() {
-  Session* session = TheState().session.load(std::memory_order_acquire);
+  SliceSession* session = TheState().session.load(std::memory_order_acquire);
   if (session != nullptr) session->KickWatcher();
 }
 

@@ -12,19 +12,23 @@
 #include "shim/opencl/object.h"
 
 namespace xpool {
-class Session;
+class SliceSession;
 }
 
 namespace xpool::cl {
 
+struct Context;
 struct Queue;
 
 // Queues announce themselves at creation; |session|'s watcher thread pumps from then on.
-void RegisterQueue(Queue* queue, Session* session);
+void RegisterQueue(Queue* queue, SliceSession* session);
 void UnregisterQueue(Queue* queue);
 
 // A reference to the queue with the driver handle |driver|, empty when there is none.
 Ref<Queue> FindQueueOfDriver(cl_command_queue driver);
+
+// Waits for all that the queues of |context| have forwarded.
+void FinishQueuesOf(const Context& context);
 
 // Forwards what may go, on all queues. Returns whether ready commands still wait (for a lease or for room).
 bool PumpAll();

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "shim/opencl/pump.h"
 #include "shim/opencl/ticket.h"
-#include "slice/session.h"
+#include "slice/slice_session.h"
 
 namespace xpool::cl {
 
@@ -29,7 +29,7 @@ Estimate EstimateOf(const Work& work) {
 }
 
 Queue::Queue(Context* context, Device* device, cl_command_queue driver, cl_command_queue_properties flags,
-             std::vector<cl_queue_properties> properties, Session* session)
+             std::vector<cl_queue_properties> properties, SliceSession* session)
     : LiveObject(kKind, driver, &DestroyLive<Queue>),
       context(context),
       device(device),
@@ -40,10 +40,12 @@ Queue::Queue(Context* context, Device* device, cl_command_queue driver, cl_comma
       limits(QueryDeviceLimits(*api, device->driver)),
       session(session),
       gate(session->gate()) {
+  ++context->queues;
   RegisterQueue(this, session);
 }
 
 Queue::~Queue() {
+  --context->queues;
   if (!OfThisProcess(*this)) return;
   UnregisterQueue(this);
   SetReadyWaiting(false);
@@ -82,8 +84,7 @@ void Queue::Drain(bool observe) {
   if (woke_others) CommandsBecameReady();
 }
 
-// --- The software queue
-// -----------------------------------------------------------------------------------------------
+// --- The software queue ---------------------------------------------------------------------------------------------
 
 cl_int Queue::Append(std::unique_ptr<Command> command) {
   if (session->lost()) return CL_OUT_OF_RESOURCES;
@@ -116,8 +117,8 @@ bool Queue::ForwardReady() {
   size_t at = 0;
   while (Command* command = NextReady(&at)) {
     cl_int status = CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST;
-    if (ReadinessOf(command->wait_list) == Readiness::kReady) {
-      const Estimate estimate = EstimateOf(command->work);
+    if (ReadinessOf(*this, command->wait_list) == Readiness::kReady) {
+      const Estimate estimate = Expect(command->work);
       const LeaseGate::Verdict verdict = gate.Admit(estimate.ns);
       if (verdict != LeaseGate::Verdict::kWait) {
         status = ForwardCommand(*command, verdict, estimate);
@@ -145,7 +146,7 @@ Command* Queue::NextReady(size_t* at) {
   MutexLock lock(&mutex_);
   const auto next = NextForwardable(
       commands_, out_of_order(),
-      [](const std::unique_ptr<Command>& c) { return ReadinessOf(c->wait_list) != Readiness::kNotYet; },
+      [this](const std::unique_ptr<Command>& c) { return ReadinessOf(*this, c->wait_list) != Readiness::kNotYet; },
       [](const std::unique_ptr<Command>& c) { return c->ordering; });
   if (!next.has_value()) return nullptr;
   *at = *next;
@@ -155,7 +156,7 @@ Command* Queue::NextReady(size_t* at) {
 cl_int Queue::ForwardCommand(Command& command, LeaseGate::Verdict verdict, const Estimate& estimate) {
   absl::InlinedVector<cl_event, 16> waits;
   for (const Ref<Event>& event : command.wait_list) {
-    if (event->CurrentStage() == Event::Stage::kForwarded) waits.push_back(event->driver);
+    if (event->OutlookFor(*this).stage == Event::Stage::kForwarded) waits.push_back(event->driver);
   }
   const Forwarded result =
       ForwardAdmitted(verdict, command.work, estimate, static_cast<bool>(command.event), [&](cl_event* driver_event) {
@@ -187,8 +188,7 @@ bool Queue::SetReadyWaiting(bool waiting) {
   return true;
 }
 
-// --- Completion
-// -------------------------------------------------------------------------------------------------------
+// --- Completion -----------------------------------------------------------------------------------------------------
 
 void Queue::Complete(const Mark& mark) {
   const Mark news = tracker_.CompleteThrough(mark);
@@ -259,7 +259,7 @@ cl_event Queue::PutMarker() {
 // The queue goes while commands of it run: their completion is still owed to the gate.
 void Queue::LeaveCompletionBehind() {
   const Mark rest = tracker_.CompleteThrough(tracker_.Last());
-  if (rest.commands == 0) return;
+  if (rest.commands == 0 || remote()) return;
   const cl_event marker = PutMarker();
   auto ticket = IssueTicket(Observation{nullptr, &gate, {{}, rest, 0, 0, true}, 0});
   if (marker != nullptr && api->clSetEventCallback(marker, CL_COMPLETE, &OnObserved, ticket.get()) == CL_SUCCESS) {

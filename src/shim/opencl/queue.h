@@ -23,6 +23,7 @@
 #include "shim/opencl/command.h"
 #include "shim/opencl/command_batch.h"
 #include "shim/opencl/context.h"
+#include "shim/opencl/device.h"
 #include "shim/opencl/live.h"
 #include "shim/opencl/validate_limits.h"
 #include "slice/duration_model.h"
@@ -51,10 +52,23 @@ struct Queue : LiveObject {
   static constexpr size_t kMostCommands = 1'048'576;
 
   Queue(Context* context, Device* device, cl_command_queue driver, cl_command_queue_properties flags,
-        std::vector<cl_queue_properties> properties, Session* session);
+        std::vector<cl_queue_properties> properties, SliceSession* session);
   ~Queue();
 
   bool out_of_order() const { return (flags & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0; }
+
+  // The driver is the remote client. It answers before it knows what becomes of a command, so that all that can be
+  // found wrong with one must be found before; and what a command costs is measured where it runs.
+  bool remote() const { return device->remote_slice != nullptr; }
+
+  // A blocking write may end when the remote driver has taken the bytes: nothing of the program's can come before it at
+  // the worker. Another queue's commands could, and then it ends when it is done, as programs are used to.
+  bool takes_writes() const {
+    return remote() && !out_of_order() && context->queues.load(std::memory_order_relaxed) == 1;
+  }
+
+  // What |work| will take, as far as that matters here.
+  Estimate Expect(const Work& work) const { return remote() ? Estimate{0, true} : EstimateOf(work); }
 
   // Takes the token if it is free and the software queue is empty: the launch path.
   bool TryEnterIdle() {
@@ -119,7 +133,7 @@ struct Queue : LiveObject {
   const cl_command_queue_properties flags;
   const std::vector<cl_queue_properties> properties;  // as the program gave them, with the final zero
   const DeviceLimits limits;
-  Session* const session;
+  SliceSession* const session;
   LeaseGate& gate;
 
  private:

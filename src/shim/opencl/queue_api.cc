@@ -32,8 +32,10 @@ cl_command_queue CreateQueue(cl_context context_handle, cl_device_id device_hand
   if (context == nullptr) return Fail(errcode_ret, CL_INVALID_CONTEXT);
   Device* device = context->FindDevice(device_handle);
   if (device == nullptr) return Fail(errcode_ret, CL_INVALID_DEVICE);
-  Session* session = CurrentSession();
+  SliceSession* session = device->slice();
   if (session == nullptr) return Fail(errcode_ret, CL_OUT_OF_RESOURCES);
+  // A queue that is alone may have taken writes (Queue::takes_writes()), which are to be done when it is so no more.
+  if (device->remote_slice != nullptr && context->queues == 1) FinishQueuesOf(*context);
   cl_int status = CL_SUCCESS;
   const cl_command_queue driver = create(*context, *device, &status);
   if (driver == nullptr) return Fail(errcode_ret, status != CL_SUCCESS ? status : CL_OUT_OF_RESOURCES);

@@ -1,5 +1,7 @@
 #include "shim/opencl/queue_enqueue.h"
 
+#include "shim/opencl/pump.h"
+
 namespace xpool::cl {
 
 cl_int WaitList::Translate(const Queue& queue, cl_uint count, const cl_event* events) {
@@ -8,7 +10,8 @@ cl_int WaitList::Translate(const Queue& queue, cl_uint count, const cl_event* ev
     const Event* event = UsableEvent(events[i]);
     if (event == nullptr) return CL_INVALID_EVENT_WAIT_LIST;
     if (event->context.get() != queue.context.get()) return CL_INVALID_CONTEXT;
-    switch (event->CurrentStage()) {
+    const Event::Outlook outlook = event->OutlookFor(queue);
+    switch (outlook.stage) {
       case Event::Stage::kForwarded:
         events_.push_back(event->driver);
         break;
@@ -16,7 +19,7 @@ cl_int WaitList::Translate(const Queue& queue, cl_uint count, const cl_event* ev
         forwardable_ = false;
         break;
       case Event::Stage::kEnded:
-        if (event->end_status < 0) forwardable_ = false;
+        if (outlook.end_status < 0) forwardable_ = false;
         break;
     }
   }
@@ -31,6 +34,8 @@ cl_int AwaitDirect(Queue& queue, const Queue::Forwarded& forwarded, bool keep_ev
 }
 
 namespace {
+
+void CL_CALLBACK EndedElsewhere(cl_event, cl_int, void*) { CommandsBecameReady(); }
 
 // A blocking call's wait: for the lease and what comes before, then for the driver.
 cl_int AwaitRecorded(Queue& queue, Event& event) {
@@ -54,6 +59,9 @@ cl_int EnqueueRecorded(Queue& queue, const EnqueueArgs& args, ForwardFn forward)
     Event* event = FromHandle<Event>(args.wait_list[i]);
     command->wait_list.emplace_back(event);
     event->awaited.store(true);  // before its stage is looked at again, so that somebody pumps
+    if (!event->IsElsewhere(queue)) continue;
+    const cl_int status = event->AddCallback(CL_COMPLETE, &EndedElsewhere, nullptr);
+    if (status != CL_SUCCESS) return status;
   }
   Ref<Event> event;
   if (args.event != nullptr || args.blocking) {

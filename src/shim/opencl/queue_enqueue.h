@@ -1,10 +1,12 @@
 // The way of every enqueue call: straight to the driver where that is possible, else into the software queue.
 //
-// A hook checks its handles and calls Enqueue() with two lambdas:
+// A hook checks its handles and calls Enqueue() with three lambdas:
 //   call(api, driver_queue, num_events, events, event)  calls the driver with the caller's own arguments, handles
-//   translated; record(ForwardFn*)  validates all arguments as the driver would, and copies what the command needs.
+//   translated; check()  validates all arguments as the driver would; record(ForwardFn*)  copies what the command
+//   needs.
 // On the direct path (software queue empty, token free, everything waited for already forwarded, gate open) only |call|
-// runs: no allocation unless the program wants an event, no lock, no clock.
+// runs: no allocation unless the program wants an event, no lock, no clock. In front of a driver that does not wait to
+// find out what is wrong with a call (the remote client), |check| runs there too.
 //
 // A blocking call is forwarded as a non-blocking one and waited for without the token.
 #pragma once
@@ -27,6 +29,8 @@ struct EnqueueArgs {
   cl_event* event = nullptr;
   Work work;
   bool blocking = false;
+  // Blocking, and over as soon as the driver has taken it: what a write may be where the driver has the bytes then.
+  bool taken = false;
   Ordering ordering;
 };
 
@@ -95,7 +99,8 @@ cl_int EnqueueRecorded(Queue& queue, const EnqueueArgs& args, ForwardFn forward)
 template <typename Call>
 cl_int EnqueueDirect(Queue& queue, const EnqueueArgs& args, LeaseGate::Verdict verdict, const Estimate& estimate,
                      const WaitList& waits, const Call& call) {
-  const bool want_event = args.event != nullptr || args.blocking;
+  const bool wait = args.blocking && !args.taken;
+  const bool want_event = args.event != nullptr || wait;
   const Queue::Forwarded forwarded = queue.ForwardAdmitted(
       verdict, args.work, estimate, want_event,
       [&](cl_event* driver_event) { return call(*queue.api, queue.driver, waits.size(), waits.data(), driver_event); });
@@ -104,25 +109,36 @@ cl_int EnqueueDirect(Queue& queue, const EnqueueArgs& args, LeaseGate::Verdict v
   if (args.event != nullptr) {
     *args.event = ToHandle(new Event(&queue, args.type, forwarded.driver_event, forwarded.mark));
   }
-  return args.blocking ? AwaitDirect(queue, forwarded, args.event != nullptr) : CL_SUCCESS;
+  return wait ? AwaitDirect(queue, forwarded, args.event != nullptr) : CL_SUCCESS;
 }
 
-template <typename Call, typename Record>
-cl_int Enqueue(Queue& queue, const EnqueueArgs& args, const Call& call, const Record& record) {
+template <typename Call, typename Check, typename Record>
+cl_int Enqueue(Queue& queue, const EnqueueArgs& args, const Call& call, const Check& check, const Record& record) {
   WaitList waits;
   if (args.num_events != 0 || args.wait_list != nullptr) {
     const cl_int status = waits.Translate(queue, args.num_events, args.wait_list);
     if (status != CL_SUCCESS) return status;
   }
+  if (queue.remote()) {
+    const cl_int invalid = check();
+    if (invalid != CL_SUCCESS) return invalid;
+  }
   if (waits.forwardable() && queue.TryEnterIdle()) {
-    const Estimate estimate = EstimateOf(args.work);
+    const Estimate estimate = queue.Expect(args.work);
     const LeaseGate::Verdict verdict = queue.gate.Admit(estimate.ns);
     if (verdict != LeaseGate::Verdict::kWait) return EnqueueDirect(queue, args, verdict, estimate, waits, call);
     queue.Leave();
+  }
+  if (!queue.remote()) {
+    const cl_int invalid = check();
+    if (invalid != CL_SUCCESS) return invalid;
   }
   ForwardFn forward;
   const cl_int status = record(&forward);
   return status == CL_SUCCESS ? EnqueueRecorded(queue, args, std::move(forward)) : status;
 }
+
+// For |check| where there is nothing to find out.
+inline cl_int NothingToCheck() { return CL_SUCCESS; }
 
 }  // namespace xpool::cl

@@ -8,7 +8,7 @@ namespace xpool::cl::hook {
 void* clSVMAlloc(cl_context context, cl_svm_mem_flags flags, size_t size, cl_uint alignment) {
   Context* own = UsableContext(context);
   if (own == nullptr || size == 0 || size > MaxAllocBytes(*own)) return nullptr;
-  Reservation reservation(size);
+  Reservation reservation(SlicesOf(*own), size);
   if (!reservation.ok()) return nullptr;
   void* pointer = own->api->clSVMAlloc(own->driver, flags, size, alignment);
   if (pointer == nullptr) return nullptr;

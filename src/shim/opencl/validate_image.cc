@@ -2,25 +2,11 @@
 
 #include <algorithm>
 
+#include "opencl/image.h"
 #include "shim/opencl/memory.h"
 
 namespace xpool::cl {
 namespace {
-
-std::array<size_t, 3> SizeOf(const cl_image_desc& desc) {
-  switch (desc.image_type) {
-    case CL_MEM_OBJECT_IMAGE1D_ARRAY:
-      return {desc.image_width, desc.image_array_size, 1};
-    case CL_MEM_OBJECT_IMAGE2D:
-      return {desc.image_width, desc.image_height, 1};
-    case CL_MEM_OBJECT_IMAGE2D_ARRAY:
-      return {desc.image_width, desc.image_height, desc.image_array_size};
-    case CL_MEM_OBJECT_IMAGE3D:
-      return {desc.image_width, desc.image_height, desc.image_depth};
-    default:
-      return {desc.image_width, 1, 1};
-  }
-}
 
 cl_uint DimensionsOf(cl_mem_object_type type) {
   switch (type) {
@@ -47,13 +33,12 @@ bool RegionsOverlap(const size_t* a, const size_t* b, const size_t* region) {
 
 ImageFacts ImageFactsOf(const Mem& image, const DeviceLimits& device) {
   return {
-      .size = SizeOf(image.desc),
+      .size = ImageExtent(image.desc),
       .dimensions = DimensionsOf(image.type),
       .flags = image.flags,
       .format = image.format,
       .element_bytes = std::max<size_t>(image.element_bytes, 1),
-      .has_slices = image.type == CL_MEM_OBJECT_IMAGE3D || image.type == CL_MEM_OBJECT_IMAGE2D_ARRAY ||
-                    image.type == CL_MEM_OBJECT_IMAGE1D_ARRAY,
+      .has_slices = HasSlices(image.type),
       .root = &image,
       .supported = device.images,
   };
