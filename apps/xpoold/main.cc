@@ -8,8 +8,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 
-#include "agent/daemon.h"
+#include "daemon/daemon.h"
 #include "device/discovery.h"
 #include "device/probe.h"
 
@@ -42,6 +43,23 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->transform(CLI::AsNumberWithUnit(std::map<std::string, double>{{"ms", 0.001}, {"s", 1}, {"m", 60}}))
       ->check(CLI::Range(0.0, 86400.0))
       ->default_str("0");
+  app.add_option("--listen", flags.options.tls_addresses,
+                 "Lend slices to other machines at this IP:PORT, under TLS (may be given again)");
+  app.add_option("--listen-plain", flags.options.plain_addresses,
+                 "The same without encryption and without knowing who comes: for loopback and closed networks");
+  app.add_option("--peer", flags.options.peers,
+                 "Let programs send data from here directly to the node at this HOST[:PORT] (may be given again)");
+  app.add_option("--warm-workers", flags.options.warm_workers,
+                 "How many workers wait with each driver loaded, so that a remote program starts at once")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_flag("!--no-sandbox", flags.options.confine_workers,
+               "Serve programs of other machines without confining what serves them: only where all are trusted");
+  app.add_option(
+         "--first-tenant-user", flags.options.first_tenant_user,
+         "Number of the first of 65536 users that are nobody else's: an agent that is root gives each tenant one")
+      ->check(CLI::Range(1000U, UINT32_MAX - 65'536U))
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
@@ -62,6 +80,16 @@ void SetUpLog(const Flags& flags) {
   spdlog::flush_on(spdlog::level::info);
 }
 
+// xpool-worker is installed beside, or where programs are that nobody calls. Empty when it is not there.
+std::string FindWorkerProgram() {
+  std::error_code error;
+  const auto own = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& path : {own / "xpool-worker", own.parent_path() / "libexec/xpool/xpool-worker"}) {
+    if (access(path.c_str(), X_OK) == 0) return path.string();
+  }
+  return "";
+}
+
 int Run(int argc, char** argv) {
   CLI::App app{"xpoold: the xpool agent. Lends this machine's XPUs in slices (vXPUs) to programs."};
   Flags flags;
@@ -73,6 +101,7 @@ int Run(int argc, char** argv) {
   flags.options.hang_limit_ns = static_cast<int64_t>(flags.hang_limit_s * kNsPerSec);
   flags.options.idle_exit_ns = static_cast<int64_t>(flags.idle_exit_s * kNsPerSec);
   flags.options.driver_libraries = InstalledDriverLibraries();
+  flags.options.worker_program = FindWorkerProgram();
   if (!flags.foreground && daemon(/*nochdir=*/1, /*noclose=*/0) != 0) {
     perror("xpoold: cannot leave the foreground");
     return 1;

@@ -165,6 +165,7 @@ absl::Status Agent::EraseSlice(const SliceRecord& slice, const std::string& why)
   registry_.Erase(slice.number);
   ledger_.RemoveSlice(slice.number);
   owners_.erase(slice.number);
+  loans_.erase(slice.number);
   refusal_told_ns_.erase(slice.number);
   // Recorded sessions that never came back have no connection through which they would end.
   std::erase_if(sessions_, [&](const auto& entry) {
@@ -222,6 +223,7 @@ std::map<SliceNumber, SliceLeaseView> Agent::LeaseViews() {
 SliceView Agent::ViewOf(const SliceRecord& slice, const std::map<SliceNumber, SliceLeaseView>& leases) const {
   SliceView view;
   view.slice = slice;
+  if (const auto loan = loans_.find(slice.number); loan != loans_.end()) view.borrower = loan->second.borrower;
   for (const auto& [id, session] : sessions_) {
     if (session.record.slice != slice.number) continue;
     ++view.sessions;
@@ -255,7 +257,21 @@ std::vector<SliceView> Agent::ListSlices() {
   return views;
 }
 
+void Agent::SetRemoteSource(RemoteSource source) {
+  MutexLock lock(&remote_mutex_);
+  remote_source_ = std::move(source);
+}
+
 std::vector<SessionView> Agent::ListSessions() {
+  std::vector<SessionView> views = ListAttached();
+  MutexLock lock(&remote_mutex_);
+  for (SessionView& view : views) {
+    if (remote_source_) view.remote = remote_source_(view.session.pid);
+  }
+  return views;
+}
+
+std::vector<SessionView> Agent::ListAttached() {
   constexpr const char* kLeases[] = {"none", "busy", "idle", "revoke"};
   MutexLock lock(&mutex_);
   std::vector<SessionView> views;
@@ -284,6 +300,62 @@ std::vector<SessionView> Agent::ListSessions() {
     views.push_back(std::move(view));
   }
   return views;
+}
+
+absl::Status Agent::RecordLoan(const LoanRecord& loan) {
+  MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(store_->InsertLoan(loan));
+  loans_[loan.slice] = loan;
+  return absl::OkStatus();
+}
+
+std::vector<LoanRecord> Agent::LoanRecords() {
+  MutexLock lock(&mutex_);
+  std::vector<LoanRecord> records;
+  for (const auto& [slice, loan] : loans_) records.push_back(loan);
+  return records;
+}
+
+absl::StatusOr<RemoteTarget> Agent::FindRemoteTarget(std::string_view name_or_id) {
+  MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(SliceRecord slice, registry_.Find(name_or_id));
+  const XpuInfo* const xpu = registry_.Xpu(slice.xpu_id);
+  if (xpu == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("slice ", slice.name, " is on ", slice.xpu_id, ", which this agent has not found"));
+  }
+  return RemoteTarget{std::move(slice), xpu->driver_library};
+}
+
+absl::Status Agent::RecordRemote(RemoteRecord* record) {
+  record->began_unix_s = UnixNowNs() / kNsPerSec;
+  MutexLock lock(&mutex_);
+  const SliceRecord* const slice = registry_.Get(record->slice);
+  if (slice == nullptr) return absl::NotFoundError("the slice was deleted meanwhile");
+  RETURN_IF_ERROR(store_->InsertRemote(*record));
+  Tell("remote-began", *slice,
+       absl::StrCat(record->program, " of ", record->client, " in slice ", slice->name, ", served by process ",
+                    record->worker_pid));
+  return absl::OkStatus();
+}
+
+void Agent::ForgetRemote(const RemoteRecord& record, const std::string& event_kind, const std::string& why) {
+  MutexLock lock(&mutex_);
+  store_->DeleteRemote(record.id).IgnoreError();  // it would be found dead again
+  const SliceRecord* const slice = registry_.Get(record.slice);
+  events_.Add({.kind = event_kind,
+               .slice_id = SliceId(record.slice),
+               .xpu_id = slice != nullptr ? slice->xpu_id : "",
+               .message = absl::StrCat(record.program, " of ", record.client, ", served by process ", record.worker_pid,
+                                       ": ", why)});
+}
+
+std::vector<RemoteRecord> Agent::RemoteRecords() {
+  MutexLock lock(&mutex_);
+  absl::StatusOr<std::vector<RemoteRecord>> records = store_->LoadRemotes();
+  if (records.ok()) return *std::move(records);
+  events_.Add({.kind = "store-refused", .message = std::string(records.status().message())});
+  return {};
 }
 
 std::vector<XpuView> Agent::ListXpus() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ namespace xpool::agent {
 
 struct SliceView {
   SliceRecord slice;
+  std::string borrower;  // of a slice that is lent to another machine
   uint64_t memory_used_bytes = 0;
   uint32_t sessions = 0;
   arbiter::Usage usage;
@@ -38,11 +40,25 @@ struct SliceView {
   double occupancy = 1;
 };
 
+// What is known of the client behind a worker.
+struct RemoteView {
+  std::string client;  // who and from where
+  uint64_t sent_bytes = 0, received_bytes = 0, calls = 0, connections = 0;
+  int64_t round_trip_ns = 0;  // 0: not measured yet
+};
+
+// A slice as whoever begins a remote session on it needs to know it.
+struct RemoteTarget {
+  SliceRecord slice;
+  std::string driver_library;
+};
+
 struct SessionView {
   SessionRecord session;
   std::string slice_name, xpu_id;
   std::string lease, state;
   uint64_t memory_used_bytes = 0, commands = 0;
+  std::optional<RemoteView> remote;  // of a worker
 };
 
 struct XpuView {
@@ -72,12 +88,16 @@ class Agent {
     std::function<void(SliceNumber, int pidfd)> watch_owner = [](SliceNumber, int) {};
     std::function<void()> changed = [] {};  // slices or sessions have come or gone
   };
+  using RemoteSource = std::function<std::optional<RemoteView>(pid_t worker)>;
 
   // Opens the store, takes the XPUs of |discovery|, and recovers what an agent before has left.
   static absl::StatusOr<std::unique_ptr<Agent>> Create(const Options& options, Discovery discovery, const Clock* clock);
   ~Agent();
 
   void SetOutlets(Outlets outlets) { outlets_ = std::move(outlets); }  // before the first other call
+
+  // Whom to ask about workers, until it is set to nothing again. Waits for those that ask just now.
+  void SetRemoteSource(RemoteSource source);
 
   // Slices; for the control service.
   absl::StatusOr<SliceView> CreateSlice(SliceRequest request);
@@ -105,6 +125,14 @@ class Agent {
   // The recorded sessions have had |options.hang_limit_ns|: those that hang are killed, stopped ones not waited for.
   void EndRecovery();
 
+  // Remote sessions; for the gateway.
+  absl::Status RecordLoan(const LoanRecord& loan);
+  std::vector<LoanRecord> LoanRecords();
+  absl::StatusOr<RemoteTarget> FindRemoteTarget(std::string_view name_or_id);
+  absl::Status RecordRemote(RemoteRecord* record);  // fills in when it began
+  void ForgetRemote(const RemoteRecord& record, const std::string& event_kind, const std::string& why);
+  std::vector<RemoteRecord> RemoteRecords();
+
   EventLog& events() { return events_; }
   const Options& options() const { return options_; }
   int64_t started_unix_s() const { return started_unix_s_; }
@@ -127,6 +155,8 @@ class Agent {
   void OpenRecovered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool SliceRecovering(SliceNumber slice) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  LiveSession* FindReattaching(const Hello& hello, const PeerCredentials& peer, SliceNumber slice)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<SliceRecord> CheckHello(const Hello& hello, const PeerCredentials& peer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<LiveSession*> PlaceSession(const Hello& hello, const Peer& peer, const SliceRecord& slice,
@@ -143,6 +173,7 @@ class Agent {
   // On an XPU that is this machine's CPU: gives a program of the slice the CPU scheduling of its priority class.
   void ScheduleByClass(const SliceRecord& slice, pid_t pid) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<SessionId> SessionsOf(SliceNumber slice) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<SessionView> ListAttached();
   SliceView ViewOf(const SliceRecord& slice, const std::map<SliceNumber, SliceLeaseView>& leases) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::map<SliceNumber, SliceLeaseView> LeaseViews();
@@ -154,12 +185,15 @@ class Agent {
   const int64_t started_unix_s_;
   EventLog events_;
   Outlets outlets_;
+  mutable Mutex remote_mutex_;  // before it, mutex_ must not be held
+  RemoteSource remote_source_ ABSL_GUARDED_BY(remote_mutex_);
   mutable Mutex mutex_;
   const std::unique_ptr<Store> store_ ABSL_PT_GUARDED_BY(mutex_);
   SliceRegistry registry_ ABSL_GUARDED_BY(mutex_);
   MemoryLedger ledger_ ABSL_GUARDED_BY(mutex_);
   std::map<SessionId, LiveSession> sessions_ ABSL_GUARDED_BY(mutex_);
   std::map<SliceNumber, UniqueFd> owners_ ABSL_GUARDED_BY(mutex_);  // invalid: the owner is dead
+  std::map<SliceNumber, LoanRecord> loans_ ABSL_GUARDED_BY(mutex_);
   std::map<SliceNumber, int64_t> refusal_told_ns_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, bool, std::less<>> open_ ABSL_GUARDED_BY(mutex_);  // XPUs on which leases are given
   // The brokers come after what their threads reach through hooks, so that they are stopped first.

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -66,6 +64,16 @@ void Agent::ScheduleByClass(const SliceRecord& slice, pid_t pid) const {
   if (xpu != nullptr && xpu->is_cpu()) SetCpuScheduling(pid, SchedulingOf(slice.priority));
 }
 
+// The recorded session on |slice| that |hello| names, if |peer| is its process; else nullptr.
+Agent::LiveSession* Agent::FindReattaching(const Hello& hello, const PeerCredentials& peer, SliceNumber slice) {
+  const auto known = sessions_.find(hello.session_id);
+  if (known == sessions_.end()) return nullptr;
+  LiveSession& session = known->second;
+  if (session.link != nullptr || session.record.pid != peer.pid || session.record.slice != slice) return nullptr;
+  const auto stat = ReadProcessStat(peer.pid);
+  return stat.ok() && stat->start_ticks == session.record.start_ticks ? &session : nullptr;
+}
+
 absl::StatusOr<SliceRecord> Agent::CheckHello(const Hello& hello, const PeerCredentials& peer) {
   if (peer.pid <= 0 || peer.uid == kOverflowUid) return Stranger(peer);
   const std::string_view name = GetString(hello.slice);
@@ -73,7 +81,8 @@ absl::StatusOr<SliceRecord> Agent::CheckHello(const Hello& hello, const PeerCred
     return absl::InvalidArgumentError("no slice was named: start the program with `xpool run`, or set XPOOL_SLICE");
   }
   ASSIGN_OR_RETURN(SliceRecord slice, registry_.Find(name));
-  if (peer.uid != 0 && peer.uid != geteuid() && peer.uid != slice.owner_uid) {
+  // A worker that reattaches has its tenant's user by then, to whom no slice belongs.
+  if (!OwnsSlice(peer.uid, slice) && FindReattaching(hello, peer, slice.number) == nullptr) {
     return absl::PermissionDeniedError(absl::StrCat("slice ", slice.name, " belongs to uid ", slice.owner_uid,
                                                     ", you are uid ", peer.uid, "; use a slice of your own"));
   }
@@ -88,12 +97,11 @@ absl::StatusOr<SliceRecord> Agent::CheckHello(const Hello& hello, const PeerCred
 // The session that |hello| asks for: the recorded one when it reattaches, else a new one.
 absl::StatusOr<Agent::LiveSession*> Agent::PlaceSession(const Hello& hello, const Peer& peer, const SliceRecord& slice,
                                                         bool& reattached) {
+  LiveSession* const known = FindReattaching(hello, peer.credentials, slice.number);
+  reattached = known != nullptr;
+  if (reattached) return known;
   const pid_t pid = peer.credentials.pid;
   ASSIGN_OR_RETURN(const ProcessStat stat, ReadProcessStat(pid));
-  const auto known = sessions_.find(hello.session_id);
-  reattached = known != sessions_.end() && known->second.link == nullptr && known->second.record.pid == pid &&
-               known->second.record.start_ticks == stat.start_ticks && known->second.record.slice == slice.number;
-  if (reattached) return &known->second;
   if (sessions_.size() >= kMaxSessions) {
     return absl::ResourceExhaustedError(
         absl::StrCat("this agent serves at most ", kMaxSessions, " processes at once; end some"));
@@ -264,6 +272,8 @@ absl::Status Agent::Recover() {
   MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(const std::vector<SliceRecord> slices, store_->LoadSlices());
   ASSIGN_OR_RETURN(const std::vector<SessionRecord> sessions, store_->LoadSessions());
+  ASSIGN_OR_RETURN(const std::vector<LoanRecord> loans, store_->LoadLoans());
+  for (const LoanRecord& loan : loans) loans_[loan.slice] = loan;
   for (const SliceRecord& slice : slices) {
     PutSlice(slice);
     if (BrokerOf(slice.xpu_id) == nullptr) {
@@ -273,9 +283,7 @@ absl::Status Agent::Recover() {
     }
     if (slice.owner_pid <= 0) continue;
     UniqueFd& owner = owners_[slice.number];
-    const auto stat = ReadProcessStat(slice.owner_pid);
-    if (!stat.ok() || stat->start_ticks != slice.owner_start_ticks) continue;
-    if (auto pidfd = OpenPidfd(slice.owner_pid); pidfd.ok()) owner = *std::move(pidfd);
+    if (auto pidfd = OpenSameProcess(slice.owner_pid, slice.owner_start_ticks); pidfd.ok()) owner = *std::move(pidfd);
   }
   TellOvercommitted();
   for (const auto& [id, broker] : brokers_) open_[id] = false;
@@ -305,10 +313,8 @@ void Agent::TellOvercommitted() {
 
 // A recorded session is either known dead, or waited for.
 void Agent::RecoverSession(SessionRecord record) {
-  const auto stat = ReadProcessStat(record.pid);
-  auto pidfd = OpenPidfd(record.pid);
-  const bool alive = stat.ok() && pidfd.ok() && stat->start_ticks == record.start_ticks && !PidfdIsDead(pidfd->get()) &&
-                     MapsControlPage(record.pid);
+  auto pidfd = OpenSameProcess(record.pid, record.start_ticks);
+  const bool alive = pidfd.ok() && !PidfdIsDead(pidfd->get()) && MapsControlPage(record.pid);
   if (!alive) {
     store_->DeleteSession(record.id).IgnoreError();  // it would be found dead again
     return;
@@ -368,7 +374,7 @@ void Agent::EndRecovery() {
     if (!MapsControlPage(pid) || xpu == nullptr || (stopped && xpu->is_cpu())) {
       given_up.push_back(id);  // it has exec()ed, or nothing of it runs: when it comes back it gets a new session
     } else {
-      syscall(SYS_pidfd_send_signal, session.pidfd.get(), SIGKILL, nullptr, 0);  // its death is then seen as any other
+      KillByPidfd(session.pidfd.get());  // its death is then seen as any other
       Tell("lease-overrun", *slice,
            absl::StrCat("process ", pid,
                         " has not reattached to the restarted agent within the hang limit and may still "

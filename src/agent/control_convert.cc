@@ -58,6 +58,7 @@ v1::Slice ToProto(const SliceView& view) {
   out.set_created_unix_s(slice.created_unix_s);
   out.set_memory_used_bytes(view.memory_used_bytes);
   out.set_session_count(view.sessions);
+  out.set_borrower(view.borrower);
   v1::SliceUsage& usage = *out.mutable_usage();
   usage.set_held_ns(view.usage.held_ns);
   usage.set_contended_ns(view.usage.contended_ns);
@@ -85,6 +86,14 @@ v1::Session ToProto(const SessionView& view) {
   out.set_commands(view.commands);
   out.set_attached_unix_s(view.session.attached_unix_s);
   out.set_state(view.state);
+  if (!view.remote.has_value()) return out;
+  v1::RemoteClient& remote = *out.mutable_remote();
+  remote.set_who(view.remote->client);
+  remote.set_sent_bytes(view.remote->sent_bytes);
+  remote.set_received_bytes(view.remote->received_bytes);
+  remote.set_calls(view.remote->calls);
+  remote.set_connections(view.remote->connections);
+  remote.set_round_trip_ns(view.remote->round_trip_ns);
   return out;
 }
 

@@ -37,9 +37,7 @@ char StateOf(pid_t pid) {
   return stat.ok() ? stat->state : '?';
 }
 
-bool KillProcess(const SessionLink& link) {
-  return syscall(SYS_pidfd_send_signal, link.pidfd.get(), SIGKILL, nullptr, 0) == 0;
-}
+bool KillProcess(const SessionLink& link) { return KillByPidfd(link.pidfd.get()); }
 
 }  // namespace
 

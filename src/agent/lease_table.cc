@@ -8,6 +8,7 @@
 namespace xpool::agent {
 namespace {
 
+constexpr int64_t kSweepNs = kNsPerSec;
 constexpr int kMaxRounds = 64;  // of decide and act in one Settle(); a take may fail and be tried again
 
 }  // namespace
@@ -105,8 +106,18 @@ void LeaseTable::Open(int64_t now_ns) {
 void LeaseTable::OnDoorbell(SessionId session, int64_t now_ns) {
   const auto it = members_.find(session);
   if (it == members_.end()) return;
+  if (sweep_ns_ == 0) sweep_ns_ = now_ns + kSweepNs;
   Observe(*it->second, now_ns);
   Fold(*it->second->slice, now_ns);
+}
+
+// Looks at everybody, some time after anybody has rung: a session whose ring was missed would wait for ever.
+void LeaseTable::Sweep(int64_t now_ns) {
+  sweep_ns_ = 0;
+  for (const auto& [number, slice] : slices_) {
+    ObserveSlice(*slice, now_ns);
+    Fold(*slice, now_ns);
+  }
 }
 
 void LeaseTable::ObserveSlice(Slice& slice, int64_t now_ns) {
@@ -201,6 +212,7 @@ bool LeaseTable::GrantWanting(Slice& slice) {
 }
 
 void LeaseTable::Settle(int64_t now_ns) {
+  if (sweep_ns_ != 0 && now_ns >= sweep_ns_) Sweep(now_ns);
   for (int round = 0; round < kMaxRounds; ++round) {
     // Ending leases takes slices out of |holders_|: by index, backwards.
     for (size_t i = holders_.size(); i-- > 0;) {
@@ -312,6 +324,7 @@ void LeaseTable::ActTake(Slice& slice, int64_t now_ns) {
 std::optional<int64_t> LeaseTable::NextWakeNs(int64_t now_ns) const {
   std::optional<int64_t> wake_ns = arbiter_.NextDeadline();
   const auto consider = [&](int64_t at_ns) { wake_ns = wake_ns ? std::min(*wake_ns, at_ns) : at_ns; };
+  if (sweep_ns_ != 0) consider(sweep_ns_);
   const auto running = std::count_if(holders_.begin(), holders_.end(), [](const Slice* s) { return !s->idle; });
   for (const Slice* slice : holders_) {
     const int64_t fresh_until_ns = slice->occupancy.fresh_until_ns();

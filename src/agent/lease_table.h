@@ -117,6 +117,7 @@ class LeaseTable {
   bool TakeIdle(Member& member);
   void Ring(const Member& member) const { member.link->RingClient(); }
 
+  void Sweep(int64_t now_ns);
   // The slice as the arbiter's client.
   void ObserveSlice(Slice& slice, int64_t now_ns);
   void RefreshOccupancies(int64_t now_ns);
@@ -159,6 +160,7 @@ class LeaseTable {
   absl::flat_hash_map<SessionId, std::unique_ptr<Member>> members_;
   std::vector<Slice*> holders_;  // in which |holding| is set
   std::vector<Slice*> to_measure_;
+  int64_t sweep_ns_ = 0;  // when to look at everybody; 0: nobody has rung since
   std::vector<SliceNumber> drained_;
   uint32_t waiting_ = 0;
 };

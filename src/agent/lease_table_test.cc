@@ -112,6 +112,22 @@ TEST_F(LeaseTableTest, LoneClientHoldsUntrackedAndSilently) {
   EXPECT_EQ(State(a), LeaseState::kBusy);
 }
 
+TEST_F(LeaseTableTest, RequestWhoseRingWasMissedIsFoundAllTheSame) {
+  Start();
+  AddSlice(1, 50);
+  AddSlice(2, 50);
+  AddSession(11, 1);
+  ControlPage& b = AddSession(12, 2);
+  Advance(2 * kNsPerSec);
+  EXPECT_FALSE(table_->NextWakeNs(now_).has_value());  // with nobody ringing, no timer runs
+  Ring(11);
+  b.wants = 1;  // and its ring does not come
+  ASSERT_TRUE(table_->NextWakeNs(now_).has_value());
+  EXPECT_LE(*table_->NextWakeNs(now_), now_ + kNsPerSec);
+  Advance(kNsPerSec);
+  EXPECT_EQ(State(b), LeaseState::kBusy);
+}
+
 TEST_F(LeaseTableTest, PartnerMakesTheHolderTrackedAndGetsItsTurn) {
   Start();
   AddSlice(1, 50);

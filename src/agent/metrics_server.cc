@@ -44,16 +44,17 @@ std::vector<ClientMetric::Label> SliceLabels(const SliceRecord& slice) {
   return {{"slice", slice.name}, {"slice_id", slice.id()}, {"xpu", slice.xpu_id}};
 }
 
-struct SliceMetric {
+template <typename View>
+struct Metric {
   const char* name;
   const char* help;
   MetricType type;
-  double (*value)(const SliceView&);
+  double (*value)(const View&);
 };
 
 constexpr MetricType kGauge = MetricType::Gauge, kCounter = MetricType::Counter;
 
-const SliceMetric kSliceMetrics[] = {
+const Metric<SliceView> kSliceMetrics[] = {
     {"xpool_slice_guarantee_ratio", "Share of the XPU's time due when others want it too.", kGauge,
      [](const SliceView& v) { return v.slice.guarantee.fraction(); }},
     {"xpool_slice_limit_ratio", "Share of the XPU's time never exceeded.", kGauge,
@@ -77,6 +78,35 @@ const SliceMetric kSliceMetrics[] = {
     {"xpool_slice_occupancy_ratio", "Fraction of the XPU that the slice fills while it runs.", kGauge,
      [](const SliceView& v) { return v.occupancy; }},
 };
+
+const Metric<RemoteView> kRemoteMetrics[] = {
+    {"xpool_remote_received_bytes_total", "Bytes from a remote client.", kCounter,
+     [](const RemoteView& v) { return static_cast<double>(v.received_bytes); }},
+    {"xpool_remote_sent_bytes_total", "Bytes to a remote client.", kCounter,
+     [](const RemoteView& v) { return static_cast<double>(v.sent_bytes); }},
+    {"xpool_remote_calls_total", "Calls of a remote client.", kCounter,
+     [](const RemoteView& v) { return static_cast<double>(v.calls); }},
+    {"xpool_remote_connections_total", "Connections of a remote client: one more for each time it came back.", kCounter,
+     [](const RemoteView& v) { return static_cast<double>(v.connections); }},
+    {"xpool_remote_round_trip_seconds", "Round trip to a remote client, as last measured.", kGauge,
+     [](const RemoteView& v) { return static_cast<double>(v.round_trip_ns) * kPerSecond; }},
+};
+
+void AddRemotes(Agent& agent, Page& page) {
+  const std::vector<SessionView> sessions = agent.ListSessions();
+  for (const Metric<RemoteView>& metric : kRemoteMetrics) {
+    MetricFamily& family = page.Family(metric.name, metric.help, metric.type);
+    for (const SessionView& view : sessions) {
+      if (!view.remote.has_value()) continue;
+      AddSample(family,
+                {{"slice", view.slice_name},
+                 {"xpu", view.xpu_id},
+                 {"session", absl::StrCat(view.session.id)},
+                 {"client", view.remote->client}},
+                metric.value(*view.remote));
+    }
+  }
+}
 
 void AddXpus(Agent& agent, Page& page) {
   const std::vector<XpuView> views = agent.ListXpus();
@@ -108,10 +138,11 @@ std::string MetricsText(Agent& agent) {
             IsReady(agent) ? 1 : 0);
   AddXpus(agent, page);
   const std::vector<SliceView> slices = agent.ListSlices();
-  for (const SliceMetric& metric : kSliceMetrics) {
+  for (const Metric<SliceView>& metric : kSliceMetrics) {
     MetricFamily& family = page.Family(metric.name, metric.help, metric.type);
     for (const SliceView& view : slices) AddSample(family, SliceLabels(view.slice), metric.value(view));
   }
+  AddRemotes(agent, page);
   return page.Text();
 }
 

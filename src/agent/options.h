@@ -17,6 +17,17 @@ struct Options {
   int64_t quantum_ns = 5 * kNsPerMs;
   int64_t hang_limit_ns = 30 * kNsPerSec;  // how long a lease may overrun while others wait
   int64_t idle_exit_ns = 0;                // > 0: end after so long without slices and sessions
+  // Remote slices.
+  std::vector<std::string> tls_addresses;    // "IP:port" on which slices are lent to other machines
+  std::vector<std::string> plain_addresses;  // the same, unencrypted: for loopback and closed networks
+  std::vector<std::string> peers;            // "host[:port]" of nodes to which data goes directly
+  std::string worker_program;                // xpool-worker; empty: no remote sessions
+  int warm_workers = 1;                      // that wait for each driver
+  bool confine_workers = true;               // in a sandbox each (src/sandbox)
+  // Users that are nobody else's on this machine, for tenants of an agent that is root. By default what systemd's list
+  // of number ranges calls unused (UIDs and GIDs on systemd systems, 0x70000000 to 0x7fffffff).
+  uint32_t first_tenant_user = 0x70000000, tenant_user_count = 65'536;
+
   std::string probe_program = "/proc/self/exe";
   std::vector<std::string> driver_libraries;
 };

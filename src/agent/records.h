@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <string>
@@ -36,6 +37,11 @@ struct SliceRecord {
   arbiter::Terms terms() const { return {guarantee, limit, priority}; }
 };
 
+// Whether a user of this machine may use |slice|: hers, or anybody's for root and the agent's user.
+inline bool OwnsSlice(uid_t uid, const SliceRecord& slice) {
+  return uid == 0 || uid == geteuid() || uid == slice.owner_uid;
+}
+
 struct SessionRecord {
   SessionId id = 0;
   SliceNumber slice = 0;
@@ -45,6 +51,25 @@ struct SessionRecord {
   uint32_t api = 0;
   std::string program;
   int64_t attached_unix_s = 0;
+};
+
+// A session of another node's program, or of one that is isolated: served by a worker, which in turn is a session
+// above.
+struct RemoteRecord {
+  uint64_t id = 0;  // random
+  SliceNumber slice = 0;
+  pid_t worker_pid = 0;
+  uint64_t start_ticks = 0;  // with the pid, the identity of the worker
+  std::string client;        // who and from where, for people
+  std::string program;
+  int64_t began_unix_s = 0;
+};
+
+// A slice that somebody elsewhere has borrowed: it ends when the loan is not renewed in time.
+struct LoanRecord {
+  SliceNumber slice = 0;
+  std::string secret_hash;  // hexadecimal SHA-256 of what the borrower shows
+  std::string borrower;     // who and from where, for people
 };
 
 }  // namespace xpool::agent

@@ -20,10 +20,17 @@ CREATE TABLE IF NOT EXISTS sessions (
   id INTEGER PRIMARY KEY AUTOINCREMENT, slice INTEGER NOT NULL REFERENCES slices(number) ON DELETE CASCADE,
   pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, uid INTEGER NOT NULL, api INTEGER NOT NULL,
   program TEXT NOT NULL, attached_unix_s INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS remotes (
+  id INTEGER PRIMARY KEY, slice INTEGER NOT NULL REFERENCES slices(number) ON DELETE CASCADE,
+  worker_pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, client TEXT NOT NULL, program TEXT NOT NULL,
+  began_unix_s INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS loans (
+  slice INTEGER PRIMARY KEY REFERENCES slices(number) ON DELETE CASCADE, secret_hash TEXT NOT NULL,
+  borrower TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS xpus (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS xpu_memory (number INTEGER PRIMARY KEY, most_bytes INTEGER NOT NULL);
 PRAGMA application_id = 0x58504f4c;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 )sql";
 
@@ -144,48 +151,49 @@ absl::Status Store::Prepare() {
   return Execute(kSchema);
 }
 
+template <typename Record>
+absl::StatusOr<std::vector<Record>> Store::ReadAll(const char* what, const char* sql,
+                                                   Record (*read)(const Statement& row)) {
+  Statement query(db_, sql);
+  std::vector<Record> records;
+  while (query.Step()) records.push_back(read(query));
+  if (!query.ok()) return Failure(absl::StrCat("read ", what, " from"));
+  return records;
+}
+
 absl::StatusOr<std::vector<SliceRecord>> Store::LoadSlices() {
-  Statement query(db_,
-                  "SELECT number, name, xpu_id, guarantee_bp, limit_bp, memory_bytes, priority, owner_uid, owner_pid, "
-                  "owner_start_ticks, created_unix_s FROM slices ORDER BY number");
-  std::vector<SliceRecord> slices;
-  while (query.Step()) {
-    SliceRecord slice;
-    slice.number = static_cast<uint64_t>(query.Int(0));
-    slice.name = query.Text(1);
-    slice.xpu_id = query.Text(2);
-    slice.guarantee = Share::FromBasisPoints(query.Int(3));
-    slice.limit = Share::FromBasisPoints(query.Int(4));
-    slice.memory_bytes = static_cast<uint64_t>(query.Int(5));
-    slice.priority = static_cast<arbiter::Priority>(query.Int(6));
-    slice.owner_uid = static_cast<uid_t>(query.Int(7));
-    slice.owner_pid = static_cast<pid_t>(query.Int(8));
-    slice.owner_start_ticks = static_cast<uint64_t>(query.Int(9));
-    slice.created_unix_s = query.Int(10);
-    slices.push_back(std::move(slice));
-  }
-  if (!query.ok()) return Failure("read slices from");
-  return slices;
+  return ReadAll<SliceRecord>(
+      "slices",
+      "SELECT number, name, xpu_id, guarantee_bp, limit_bp, memory_bytes, priority, owner_uid, owner_pid, "
+      "owner_start_ticks, created_unix_s FROM slices ORDER BY number",
+      [](const Statement& row) {
+        return SliceRecord{.number = static_cast<uint64_t>(row.Int(0)),
+                           .name = row.Text(1),
+                           .xpu_id = row.Text(2),
+                           .guarantee = Share::FromBasisPoints(row.Int(3)),
+                           .limit = Share::FromBasisPoints(row.Int(4)),
+                           .memory_bytes = static_cast<uint64_t>(row.Int(5)),
+                           .priority = static_cast<arbiter::Priority>(row.Int(6)),
+                           .owner_uid = static_cast<uid_t>(row.Int(7)),
+                           .owner_pid = static_cast<pid_t>(row.Int(8)),
+                           .owner_start_ticks = static_cast<uint64_t>(row.Int(9)),
+                           .created_unix_s = row.Int(10)};
+      });
 }
 
 absl::StatusOr<std::vector<SessionRecord>> Store::LoadSessions() {
-  Statement query(db_,
-                  "SELECT id, slice, pid, start_ticks, uid, api, program, attached_unix_s FROM sessions ORDER BY id");
-  std::vector<SessionRecord> sessions;
-  while (query.Step()) {
-    SessionRecord session;
-    session.id = static_cast<uint64_t>(query.Int(0));
-    session.slice = static_cast<uint64_t>(query.Int(1));
-    session.pid = static_cast<pid_t>(query.Int(2));
-    session.start_ticks = static_cast<uint64_t>(query.Int(3));
-    session.uid = static_cast<uid_t>(query.Int(4));
-    session.api = static_cast<uint32_t>(query.Int(5));
-    session.program = query.Text(6);
-    session.attached_unix_s = query.Int(7);
-    sessions.push_back(std::move(session));
-  }
-  if (!query.ok()) return Failure("read sessions from");
-  return sessions;
+  return ReadAll<SessionRecord>(
+      "sessions", "SELECT id, slice, pid, start_ticks, uid, api, program, attached_unix_s FROM sessions ORDER BY id",
+      [](const Statement& row) {
+        return SessionRecord{.id = static_cast<uint64_t>(row.Int(0)),
+                             .slice = static_cast<uint64_t>(row.Int(1)),
+                             .pid = static_cast<pid_t>(row.Int(2)),
+                             .start_ticks = static_cast<uint64_t>(row.Int(3)),
+                             .uid = static_cast<uid_t>(row.Int(4)),
+                             .api = static_cast<uint32_t>(row.Int(5)),
+                             .program = row.Text(6),
+                             .attached_unix_s = row.Int(7)};
+      });
 }
 
 absl::Status Store::InsertSlice(SliceRecord& slice) {
@@ -230,6 +238,47 @@ absl::Status Store::DeleteSession(SessionId id) {
   Statement remove(db_, "DELETE FROM sessions WHERE id = ?");
   remove.Bind(id).Step();
   return remove.ok() ? absl::OkStatus() : Failure("delete a session from");
+}
+
+absl::StatusOr<std::vector<RemoteRecord>> Store::LoadRemotes() {
+  return ReadAll<RemoteRecord>("remote sessions",
+                               "SELECT id, slice, worker_pid, start_ticks, client, program, began_unix_s FROM remotes",
+                               [](const Statement& row) {
+                                 return RemoteRecord{.id = static_cast<uint64_t>(row.Int(0)),
+                                                     .slice = static_cast<uint64_t>(row.Int(1)),
+                                                     .worker_pid = static_cast<pid_t>(row.Int(2)),
+                                                     .start_ticks = static_cast<uint64_t>(row.Int(3)),
+                                                     .client = row.Text(4),
+                                                     .program = row.Text(5),
+                                                     .began_unix_s = row.Int(6)};
+                               });
+}
+
+absl::Status Store::InsertRemote(const RemoteRecord& remote) {
+  Statement insert(db_,
+                   "INSERT INTO remotes (id, slice, worker_pid, start_ticks, client, program, began_unix_s) "
+                   "VALUES (?, ?, ?, ?, ?, ?, ?)");
+  insert.Bind(remote.id).Bind(remote.slice).Bind(int64_t{remote.worker_pid}).Bind(remote.start_ticks);
+  insert.Bind(remote.client).Bind(remote.program).Bind(remote.began_unix_s).Step();
+  return insert.ok() ? absl::OkStatus() : Failure("write a remote session to");
+}
+
+absl::Status Store::DeleteRemote(uint64_t id) {
+  Statement remove(db_, "DELETE FROM remotes WHERE id = ?");
+  remove.Bind(id).Step();
+  return remove.ok() ? absl::OkStatus() : Failure("delete a remote session from");
+}
+
+absl::StatusOr<std::vector<LoanRecord>> Store::LoadLoans() {
+  return ReadAll<LoanRecord>("loans", "SELECT slice, secret_hash, borrower FROM loans", [](const Statement& row) {
+    return LoanRecord{static_cast<uint64_t>(row.Int(0)), row.Text(1), row.Text(2)};
+  });
+}
+
+absl::Status Store::InsertLoan(const LoanRecord& loan) {
+  Statement insert(db_, "INSERT INTO loans (slice, secret_hash, borrower) VALUES (?, ?, ?)");
+  insert.Bind(loan.slice).Bind(loan.secret_hash).Bind(loan.borrower).Step();
+  return insert.ok() ? absl::OkStatus() : Failure("write a loan to");
 }
 
 absl::StatusOr<uint64_t> Store::XpuNumber(const std::string& key) {

@@ -19,7 +19,7 @@ namespace xpool::agent {
 
 class Store {
  public:
-  static constexpr int kSchemaVersion = 1;
+  static constexpr int kSchemaVersion = 2;
 
   // Opens or creates |path|. DATA_LOSS when it is damaged or no agent's file, FAILED_PRECONDITION when it was written
   // by a newer agent, PERMISSION_DENIED or RESOURCE_EXHAUSTED when it cannot be written.
@@ -39,6 +39,14 @@ class Store {
   absl::Status InsertSession(SessionRecord& session);
   absl::Status DeleteSession(SessionId id);
 
+  absl::StatusOr<std::vector<RemoteRecord>> LoadRemotes();
+  absl::Status InsertRemote(const RemoteRecord& remote);
+  absl::Status DeleteRemote(uint64_t id);
+
+  absl::StatusOr<std::vector<LoanRecord>> LoadLoans();
+  // It goes with its slice.
+  absl::Status InsertLoan(const LoanRecord& loan);
+
   // The number of the XPU known by |key|, from 0; the same at every start.
   absl::StatusOr<uint64_t> XpuNumber(const std::string& key);
   // The most memory that XPU |number| was ever started with, |bytes| included.
@@ -52,6 +60,8 @@ class Store {
   absl::Status Prepare();
   absl::Status Execute(const char* sql);
   absl::Status Failure(const std::string& what) const;
+  template <typename Record>
+  absl::StatusOr<std::vector<Record>> ReadAll(const char* what, const char* sql, Record (*read)(const Statement& row));
 
   const std::string path_;
   sqlite3* const db_;
