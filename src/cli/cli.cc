@@ -78,6 +78,9 @@ void AddAll(Commands& commands) {
   AddTop(commands);
   AddTrace(commands);
   AddAgent(commands);
+  AddNode(commands);
+  AddNodes(commands);
+  AddCa(commands);
   AddCompletion(commands);
   AddVersion(commands);
 }
@@ -182,6 +185,11 @@ void Commands::AddFormats(CLI::App& command) {
       ->check([](const std::string& name) {
         return kFormats.contains(name) ? "" : "-o: there is no format '" + name + "'; write table, wide, json or name";
       });
+}
+
+void Commands::AddJson(CLI::App& command) {
+  command.add_flag_callback(
+      "--json", [this] { context.format = Format::kJson; }, "Print JSON.");
 }
 
 LaunchOptions Context::Launching() const {

@@ -145,8 +145,10 @@ TEST_F(CliTest, TheProgramsWordsAreNeverReadAsOurs) {
 
 TEST_F(CliTest, EveryCommandHasAPageOfHelp) {
   for (const char* line :
-       {"run", "slice create", "slice list", "slice get", "slice resize", "slice delete", "devices", "ps", "top",
-        "events", "trace", "status", "agent start", "agent stop", "completion", "version"}) {
+       {"run",       "slice create", "slice list", "slice get",     "slice resize",  "slice delete", "devices",
+        "ps",        "top",          "events",     "trace",         "status",        "agent start",  "agent stop",
+        "node add",  "node remove",  "ca init",    "ca issue node", "ca issue user", "ca list",      "ca show",
+        "ca revoke", "ca rotate",    "ca retire",  "completion",    "version"}) {
     std::vector<std::string> words = {"help"};
     std::istringstream text(line);
     for (std::string word; text >> word;) words.push_back(word);
@@ -184,6 +186,24 @@ TEST_F(CliTest, PsSurvivesNamesThatAreNotUtf8) {
   EXPECT_THAT(out(), HasSubstr("42  evil??[31m"));
   EXPECT_EQ(Call({"ps", "--json"}), kOk);
   EXPECT_EQ(Json::parse(out())["sessions"][0]["pid"], 42);
+}
+
+TEST_F(CliTest, PsShowsRemoteClientsWhereThereAreSome) {
+  StartAgent();
+  v1::Session local, served;
+  local.set_pid(41);
+  agent_->SetSessions({local});
+  EXPECT_EQ(Call({"ps"}), kOk);
+  EXPECT_THAT(out(), Not(HasSubstr("CLIENT")));
+  served.set_pid(42);
+  served.mutable_remote()->set_who("ada of 10.0.0.9");
+  served.mutable_remote()->set_round_trip_ns(52'000);
+  served.mutable_remote()->set_received_bytes(4096);
+  served.mutable_remote()->set_connections(2);
+  agent_->SetSessions({local, served});
+  EXPECT_EQ(Call({"ps"}), kOk);
+  EXPECT_THAT(out(), HasSubstr("RECONNECTS"));
+  EXPECT_THAT(out(), HasSubstr("ada of 10.0.0.9  52.0 us  4Ki"));
 }
 
 TEST_F(CliTest, TopPrintsOneReadingAndLeaves) {

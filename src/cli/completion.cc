@@ -34,6 +34,10 @@ bool TakesSlices(const CLI::App& app) {
          app.get_name() != "list";
 }
 
+bool TakesFile(const CLI::App& app) { return FullName(app) == "xpool ca show"; }
+
+int Depth(const CLI::App& app) { return app.get_parent() == nullptr ? 1 : Depth(*app.get_parent()) + 1; }
+
 // Shared by bash and zsh: from $words and $cword to the list of $candidates.
 std::string CommonBody(const CLI::App& root) {
   std::string body =
@@ -51,7 +55,7 @@ std::string CommonBody(const CLI::App& root) {
       }
       absl::StrAppend(&body, "      ", patterns, ") path=\"", path, "\" ;;\n");
     }
-    absl::StrAppend(&cases, "      \"", path, "\") candidates=\"", Words(app),
+    absl::StrAppend(&cases, "      \"", path, "\") candidates=\"", TakesFile(app) ? "FILES" : Words(app),
                     TakesSlices(app) ? " $(xpool slice list -o name 2>/dev/null)" : "", "\" ;;\n");
   });
   return absl::StrCat(
@@ -68,6 +72,8 @@ std::string CommonBody(const CLI::App& root) {
       Words(root),
       "\" ;;\n"
       "    \"xpool trace --output\" | \"xpool trace -o\") candidates=FILES ;;\n"
+      "    \"xpool ca issue \"*\" --output\" | \"xpool ca issue \"*\" -o\") candidates=FILES ;;\n"
+      "    *\" --ca-dir\" | *\" --identity\") candidates=FILES ;;\n"
       "    *\" --output\" | *\" -o\") candidates=\"table wide json name\" ;;\n"
       "    *) case \"$path\" in\n",
       cases, "    esac ;;\n  esac\n");
@@ -123,9 +129,8 @@ std::string FishCompletion(const CLI::App& root) {
   Walk(root, [&](const CLI::App& app) {
     const std::string here = absl::StrCat("complete -c xpool -n '__xpool_at ", FullName(app), "' ");
     for (const CLI::App* child : Children(app)) {
-      const std::string at =
-          absl::StrCat("complete -c xpool -n 'test (count (commandline -opc)) -eq ",
-                       app.get_parent() == nullptr ? 1 : 2, "; and __xpool_at ", FullName(app), "' ");
+      const std::string at = absl::StrCat("complete -c xpool -n 'test (count (commandline -opc)) -eq ", Depth(app),
+                                          "; and __xpool_at ", FullName(app), "' ");
       absl::StrAppend(&text, at, "-a ", child->get_name(), " -d ", Quote(child->get_description()), "\n");
     }
     for (const CLI::Option* option : app.get_options({})) {

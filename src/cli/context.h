@@ -27,6 +27,7 @@ struct Context {
   std::ostream& err;
   bool out_is_terminal = false;
   AgentPaths paths;
+  UserPaths user = OwnUserPaths();
   const Clock* clock = Clock::Monotonic();
   std::function<int64_t()> unix_now_ns;
   std::vector<std::string> program;  // what followed "--" (or the first word that is no option) of `xpool run`
@@ -49,6 +50,10 @@ struct HelpText {
   std::string see_also;
 };
 
+// The exit status of a command that asks no agent.
+inline constexpr char kStatusWithoutAgent[] =
+    "0  success\n1  refused or failed; the message on stderr says why\n2  wrong usage";
+
 // Commands under construction: parsing sets |action| to that of the command asked for.
 class Commands {
  public:
@@ -58,6 +63,7 @@ class Commands {
   CLI::App& Add(CLI::App& parent, const std::string& name, const std::string& summary, HelpText help);
   void OnCall(CLI::App& command, Action do_it);
   void AddFormats(CLI::App& command);
+  void AddJson(CLI::App& command);  // --json alone, where -o is something else or one thing is printed
 
   CLI::App& root;
   Context& context;
@@ -70,6 +76,9 @@ void AddLists(Commands& commands);  // devices, ps, events
 void AddTop(Commands& commands);
 void AddAgent(Commands& commands);  // agent start|stop|status, status
 void AddTrace(Commands& commands);
+void AddCa(Commands& commands);    // ca init|issue|list|revoke|rotate|retire|show
+void AddNode(Commands& commands);  // node add|remove
+void AddNodes(Commands& commands);
 void AddCompletion(Commands& commands);
 void AddVersion(Commands& commands);
 

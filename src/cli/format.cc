@@ -27,6 +27,10 @@ std::string FormatDuration(int64_t ns) {
   return absl::StrFormat("%dm%02ds", seconds / 60, seconds % 60);
 }
 
+std::string FormatRoundTrip(int64_t ns) { return ns == 0 ? "" : FormatDuration(ns); }
+
+std::string FormatReconnects(uint64_t connections) { return absl::StrCat(connections > 0 ? connections - 1 : 0); }
+
 std::string FormatAge(int64_t seconds) {
   seconds = std::max<int64_t>(seconds, 0);
   if (seconds < 120) return absl::StrCat(seconds, "s");

@@ -13,6 +13,11 @@ std::string FormatFraction(double fraction);
 // "850 ns", "12.3 us", "4.56 ms", "1.20 s", "2m05s".
 std::string FormatDuration(int64_t ns);
 
+// Of a remote client: the time; nothing before it was measured.
+std::string FormatRoundTrip(int64_t ns);
+// How often it came back, of how often it was connected.
+std::string FormatReconnects(uint64_t connections);
+
 // How long ago, as kubectl prints it: "45s", "12m", "3h", "5d". Never negative.
 std::string FormatAge(int64_t seconds);
 

@@ -17,13 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where this user may keep small files when the agent's directory is somebody else's.
-std::string UserDirectory() {
-  const char* runtime = getenv("XDG_RUNTIME_DIR");
-  if (runtime != nullptr && *runtime != '\0') return absl::StrCat(runtime, "/xpool");
-  return absl::StrCat("/tmp/xpool-", geteuid());
-}
-
 std::string FirstLine(const fs::path& path) {
   std::ifstream file(path);
   std::string line;
@@ -81,7 +74,7 @@ absl::StatusOr<std::string> FindShim(const std::string& executable_directory) {
 absl::StatusOr<std::string> MakeIcdFolder(const AgentPaths& paths, const std::string& shim) {
   struct stat info;
   const bool ours = stat(paths.directory.c_str(), &info) == 0 && info.st_uid == geteuid();
-  const std::string base = ours ? paths.directory : UserDirectory();
+  const std::string base = ours ? paths.directory : UserRuntimeDirectory();
   RETURN_IF_ERROR(EnsureOwnDirectory(base));
   const fs::path folder = fs::path(base) / "icd" / absl::StrFormat("%016x", Fnv1a(shim));
   std::error_code error;

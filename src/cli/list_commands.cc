@@ -1,5 +1,7 @@
 // `xpool devices`, `xpool ps`, `xpool events`.
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/share.h"
 #include "base/status.h"
@@ -62,6 +64,18 @@ int Devices(Context& context) {
   return kOk;
 }
 
+// What is shown of remote clients; nothing for a local process.
+std::vector<std::string> RemoteCells(const v1::Session& session) {
+  if (!session.has_remote()) return {"-", "", "", "", "", ""};
+  const v1::RemoteClient& remote = session.remote();
+  return {remote.who(),
+          FormatRoundTrip(remote.round_trip_ns()),
+          FormatBytes(remote.received_bytes()),
+          FormatBytes(remote.sent_bytes()),
+          FormatCount(static_cast<double>(remote.calls())),
+          FormatReconnects(remote.connections())};
+}
+
 int Ps(Context& context) {
   const absl::StatusOr<v1::ListSessionsResponse> response = AgentClient(context.paths).ListSessions();
   if (!response.ok()) return Fail(context, response.status());
@@ -79,6 +93,16 @@ int Ps(Context& context) {
                                         {"MEMORY", Align::kRight},
                                         {"COMMANDS", Align::kRight},
                                         {"AGE", Align::kRight}};
+  const bool remote = std::any_of(response->sessions().begin(), response->sessions().end(),
+                                  [](const v1::Session& session) { return session.has_remote(); });
+  if (remote) {
+    columns.insert(columns.end(), {{"CLIENT"},
+                                   {"RTT", Align::kRight},
+                                   {"IN", Align::kRight},
+                                   {"OUT", Align::kRight},
+                                   {"CALLS", Align::kRight},
+                                   {"RECONNECTS", Align::kRight}});
+  }
   if (wide) columns.insert(columns.end(), {{"SESSION", Align::kRight}, {"UID", Align::kRight}, {"API"}, {"SLICE ID"}});
   Table table(columns);
   for (const v1::Session& session : response->sessions()) {
@@ -92,6 +116,8 @@ int Ps(Context& context) {
                                       FormatBytes(session.memory_used_bytes()),
                                       FormatCount(static_cast<double>(session.commands())),
                                       FormatAge(context.UnixSeconds() - session.attached_unix_s())};
+    const std::vector<std::string> remote_cells = RemoteCells(session);
+    if (remote) cells.insert(cells.end(), remote_cells.begin(), remote_cells.end());
     if (wide) {
       cells.insert(cells.end(),
                    {absl::StrCat(session.id()), absl::StrCat(session.uid()), session.api(), session.slice_id()});

@@ -6,20 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "base/status.h"
 
 namespace xpool::cli {
 namespace {
-
-// argv or envp of |strings|; valid while they live.
-std::vector<char*> Pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
 
 // What runs between fork() and exec() uses only async-signal-safe calls: gRPC has threads.
 void ResetSignals() {
@@ -39,10 +29,6 @@ struct Report {
 [[noreturn]] void SendAndExit(int fd, const Report& report) {
   [[maybe_unused]] const ssize_t written = write(fd, &report, sizeof(report));
   _exit(125);
-}
-
-bool IsVariable(const std::string& entry, const std::string& name) {
-  return entry.size() > name.size() && entry[name.size()] == '=' && entry.compare(0, name.size(), name) == 0;
 }
 
 // In the grandchild-to-be: becomes the agent.
@@ -68,31 +54,9 @@ bool IsVariable(const std::string& entry, const std::string& name) {
 
 }  // namespace
 
-Environment CurrentEnvironment() {
-  Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
-  return environment;
-}
-
-void UnsetVariable(Environment& environment, const std::string& name) {
-  std::erase_if(environment, [&](const std::string& entry) { return IsVariable(entry, name); });
-}
-
-void SetVariable(Environment& environment, const std::string& name, const std::string& value) {
-  UnsetVariable(environment, name);
-  environment.push_back(name + "=" + value);
-}
-
-std::string GetVariable(const Environment& environment, const std::string& name) {
-  for (const std::string& entry : environment) {
-    if (IsVariable(entry, name)) return entry.substr(name.size() + 1);
-  }
-  return "";
-}
-
 pid_t SpawnProgram(const std::vector<std::string>& arguments, const Environment& environment, const sigset_t& mask,
                    SpawnFailure& failure) {
-  const std::vector<char*> argv = Pointers(arguments), envp = Pointers(environment);
+  const std::vector<char*> argv = ExecPointers(arguments), envp = ExecPointers(environment);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return failure.error = errno, 0;
   UniqueFd reader(ends[0]), writer(ends[1]);
@@ -114,7 +78,7 @@ pid_t SpawnProgram(const std::vector<std::string>& arguments, const Environment&
 
 absl::StatusOr<pid_t> SpawnDetached(const std::vector<std::string>& arguments, const Environment& environment,
                                     const std::string& log_file) {
-  const std::vector<char*> argv = Pointers(arguments), envp = Pointers(environment);
+  const std::vector<char*> argv = ExecPointers(arguments), envp = ExecPointers(environment);
   const UniqueFd log(open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!log.valid()) return ErrnoStatus(absl::StrCat("cannot write the agent's log ", log_file));
   int ends[2];

@@ -9,18 +9,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/environment.h"
 #include "base/fd.h"
 
 namespace xpool::cli {
-
-using Environment = std::vector<std::string>;  // "NAME=value"
-
-// This process's environment.
-Environment CurrentEnvironment();
-void SetVariable(Environment& environment, const std::string& name, const std::string& value);
-void UnsetVariable(Environment& environment, const std::string& name);
-// Empty when unset.
-std::string GetVariable(const Environment& environment, const std::string& name);
 
 // Why exec() refused, kept apart because the exit status depends on it.
 struct SpawnFailure {

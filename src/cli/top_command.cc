@@ -81,6 +81,18 @@ class LiveScreen {
   termios saved_{};
 };
 
+struct Reading {
+  v1::ListSlicesResponse slices;
+  v1::ListSessionsResponse sessions;
+};
+
+absl::StatusOr<Reading> Read(AgentClient& client) {
+  Reading reading;
+  ASSIGN_OR_RETURN(reading.slices, client.ListSlices());
+  ASSIGN_OR_RETURN(reading.sessions, client.ListSessions());
+  return reading;
+}
+
 std::string Headline(const Context& context, const v1::ListSlicesResponse& reading, int64_t interval_ns) {
   uint64_t sessions = 0;
   for (const v1::Slice& slice : reading.slices()) sessions += slice.session_count();
@@ -94,19 +106,21 @@ int Top(Context& context, const TopOptions& options) {
   const bool json = context.format == Format::kJson;
   LiveScreen screen(context, context.out_is_terminal && !json && options.count != 1);
   AgentClient client(context.paths);
-  absl::StatusOr<v1::ListSlicesResponse> before = client.ListSlices();
+  absl::StatusOr<Reading> before = Read(client);
   if (!before.ok()) return Fail(context, before.status());
   if (screen.live()) screen.Show("xpool top: measuring ...\n");
   for (int shown = 0; options.count == 0 || shown < options.count; ++shown) {
     if (!screen.Sleep(*context.clock, std::llround(options.delay_s * kNsPerSec))) return kOk;
-    absl::StatusOr<v1::ListSlicesResponse> after = client.ListSlices();
+    absl::StatusOr<Reading> after = Read(client);
     if (!after.ok()) return Fail(context, after.status());
-    const int64_t interval_ns = after->at_ns() - before->at_ns();
-    const std::vector<TopRow> rows = CompareReadings(*before, *after);
+    const int64_t interval_ns = after->slices.at_ns() - before->slices.at_ns();
+    const std::vector<TopRow> rows = CompareReadings(before->slices, after->slices);
+    const std::vector<ClientRow> clients = CompareClients(before->sessions, after->sessions, interval_ns);
     if (json) {
-      context.out << PrintLine(TopJson(rows, interval_ns)) << std::flush;
+      context.out << PrintLine(TopJson(rows, clients, interval_ns)) << std::flush;
     } else {
-      screen.Show((shown > 0 && !screen.live() ? "\n" : "") + Headline(context, *after, interval_ns) + TopTable(rows));
+      screen.Show((shown > 0 && !screen.live() ? "\n" : "") + Headline(context, after->slices, interval_ns) +
+                  TopTable(rows) + ClientTable(clients));
     }
     if (!context.out) return kOk;
     before = std::move(after);
@@ -132,7 +146,11 @@ void AddTop(Commands& commands) {
                                    "  LEASES/S  leases granted\n"
                                    "  WAITS/S   commands that had to wait for a lease\n"
                                    "  CMD/S     commands that were forwarded to the driver\n"
-                                   "  PROCS     processes attached",
+                                   "  PROCS     processes attached\n"
+                                   "Below them, where programs of other machines (or isolated ones) use slices:\n"
+                                   "  RTT       round trip to the client\n"
+                                   "  IN/S, OUT/S, CALLS/S  bytes from and to it, and OpenCL calls\n"
+                                   "  RECONNECTS  how often it came back after the connection was lost",
                     .examples = "xpool top\nxpool top -n 1 -d 10\n    Once, averaged over ten seconds.\n"
                                 "xpool top --json -n 5 | jq -c '.slices[] | [.name, .charged_share]'",
                     .see_also = "xpool help ps, xpool help trace"});

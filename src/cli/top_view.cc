@@ -50,6 +50,49 @@ std::vector<TopRow> CompareReadings(const v1::ListSlicesResponse& before, const 
   return rows;
 }
 
+std::vector<ClientRow> CompareClients(const v1::ListSessionsResponse& before, const v1::ListSessionsResponse& after,
+                                      int64_t interval_ns) {
+  std::map<uint64_t, const v1::RemoteClient*> earlier;
+  for (const v1::Session& session : before.sessions()) earlier[session.id()] = &session.remote();
+  const double seconds = static_cast<double>(std::max<int64_t>(interval_ns, 1)) / kNsPerSec;
+  const auto rate = [seconds](uint64_t then, uint64_t now) {
+    return Grown(static_cast<double>(then), static_cast<double>(now)) / seconds;
+  };
+  std::vector<ClientRow> rows;
+  for (const v1::Session& session : after.sessions()) {
+    if (!session.has_remote()) continue;
+    const auto found = earlier.find(session.id());
+    const v1::RemoteClient& then = found == earlier.end() ? v1::RemoteClient::default_instance() : *found->second;
+    const v1::RemoteClient& now = session.remote();
+    rows.push_back({.session = session,
+                    .received_per_s = rate(then.received_bytes(), now.received_bytes()),
+                    .sent_per_s = rate(then.sent_bytes(), now.sent_bytes()),
+                    .calls_per_s = rate(then.calls(), now.calls())});
+  }
+  return rows;
+}
+
+std::string ClientTable(const std::vector<ClientRow>& rows) {
+  using Align = Table::Align;
+  if (rows.empty()) return "";
+  Table table({{"CLIENT"},
+               {"PROGRAM"},
+               {"SLICE"},
+               {"RTT", Align::kRight},
+               {"IN/S", Align::kRight},
+               {"OUT/S", Align::kRight},
+               {"CALLS/S", Align::kRight},
+               {"RECONNECTS", Align::kRight}});
+  for (const ClientRow& row : rows) {
+    const v1::RemoteClient& remote = row.session.remote();
+    table.Add({remote.who(), row.session.program(), row.session.slice_name(), FormatRoundTrip(remote.round_trip_ns()),
+               FormatBytes(static_cast<uint64_t>(row.received_per_s)),
+               FormatBytes(static_cast<uint64_t>(row.sent_per_s)), FormatCount(row.calls_per_s),
+               FormatReconnects(remote.connections())});
+  }
+  return "\n" + table.ToString();
+}
+
 std::string TopTable(const std::vector<TopRow>& rows) {
   using Align = Table::Align;
   Table table({{"SLICE"},
@@ -77,7 +120,7 @@ std::string TopTable(const std::vector<TopRow>& rows) {
   return table.ToString();
 }
 
-Json TopJson(const std::vector<TopRow>& rows, int64_t interval_ns) {
+Json TopJson(const std::vector<TopRow>& rows, const std::vector<ClientRow>& clients, int64_t interval_ns) {
   Json slices = Json::array();
   for (const TopRow& row : rows) {
     slices.push_back({{"name", row.slice.name()},
@@ -95,7 +138,19 @@ Json TopJson(const std::vector<TopRow>& rows, int64_t interval_ns) {
                       {"commands_per_s", row.commands_per_s},
                       {"session_count", row.slice.session_count()}});
   }
-  return {{"interval_ns", interval_ns}, {"slices", std::move(slices)}};
+  Json remote = Json::array();
+  for (const ClientRow& row : clients) {
+    remote.push_back({{"client", row.session.remote().who()},
+                      {"program", row.session.program()},
+                      {"session_id", row.session.id()},
+                      {"slice", row.session.slice_name()},
+                      {"round_trip_ns", row.session.remote().round_trip_ns()},
+                      {"received_bytes_per_s", row.received_per_s},
+                      {"sent_bytes_per_s", row.sent_per_s},
+                      {"calls_per_s", row.calls_per_s},
+                      {"connections", row.session.remote().connections()}});
+  }
+  return {{"interval_ns", interval_ns}, {"slices", std::move(slices)}, {"clients", std::move(remote)}};
 }
 
 }  // namespace xpool::cli

@@ -23,7 +23,17 @@ struct TopRow {
 // went backwards give zero.
 std::vector<TopRow> CompareReadings(const v1::ListSlicesResponse& before, const v1::ListSlicesResponse& after);
 
+// A remote client in the interval.
+struct ClientRow {
+  v1::Session session;                                         // as of the later reading; has a remote client
+  double received_per_s = 0, sent_per_s = 0, calls_per_s = 0;  // bytes from and to the client
+};
+std::vector<ClientRow> CompareClients(const v1::ListSessionsResponse& before, const v1::ListSessionsResponse& after,
+                                      int64_t interval_ns);
+
 std::string TopTable(const std::vector<TopRow>& rows);
-Json TopJson(const std::vector<TopRow>& rows, int64_t interval_ns);
+// Empty without clients.
+std::string ClientTable(const std::vector<ClientRow>& rows);
+Json TopJson(const std::vector<TopRow>& rows, const std::vector<ClientRow>& clients, int64_t interval_ns);
 
 }  // namespace xpool::cli
