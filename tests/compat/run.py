@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Runs real programs natively and in a slice, compares their outputs, and writes docs/compatibility.md.
+"""Runs real programs natively and in slices, compares their outputs, and writes docs/compatibility.md.
 
-Called by `./dev compat`. Natively first: a program that does not work on this machine's driver says nothing about xpool. Outputs
-of both runs are kept in out/compat/PROGRAM/.
+Called by `./dev compat`. Natively first: a program that does not work on this machine's driver says nothing about xpool. Then in a
+slice of its own process, and in remote ones: behind a worker of this machine (ring) and over loopback (TCP). Outputs of all runs
+are kept in out/compat/PROGRAM/.
 """
 import argparse
 import difflib
@@ -12,7 +13,7 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,7 @@ from harness import Agent  # noqa: E402
 from programs import Program, all_programs  # noqa: E402
 
 SLICE = ["--compute", "50%", "--memory", "2Gi"]
+WAYS = ("slice", "ring", "tcp")
 
 
 @dataclass
@@ -29,9 +31,11 @@ class Row:
     version: str
     what: str
     native: str
-    slice: str
-    result: str
-    notes: str
+    slice: str = "-"
+    ring: str = "-"
+    tcp: str = "-"
+    result: str = "not run"
+    notes: str = ""
 
 
 def version_of(program: Program) -> str:
@@ -74,7 +78,7 @@ def timed(*arguments) -> tuple[int, str, float]:
 
 def compare(program: Program, work: Path, agent: Agent) -> Row:
     work.mkdir(parents=True, exist_ok=True)
-    row = Row(program.name, "?", program.what, "-", "-", "not run", "")
+    row = Row(program.name, "?", program.what, "-")
     try:
         program.prepare(work)
     except (RuntimeError, OSError, StopIteration) as error:
@@ -87,20 +91,38 @@ def compare(program: Program, work: Path, agent: Agent) -> Row:
     if status not in program.statuses:
         row.notes = "does not work natively on this driver"
         return row
-    native = program.normalise(output, work)
-    prefix = [str(agent.build / "bin/xpool"), "run", *SLICE, "--"]
-    slice_status, output, seconds = timed(program, work, prefix, agent.environment, "slice")
-    row.slice = describe(slice_status, seconds)
+    problems = [compare_way(program, work, agent, way, (status, program.normalise(output, work)), row) for way in WAYS]
+    row.result = "FAIL" if any(problems) else "pass"
+    row.notes = "; ".join(filter(None, problems)) or by_design(program)
+    return row
+
+
+def by_design(program: Program) -> str:
+    remote = program.remote_differences and f"in ring and TCP {program.remote_differences}"
+    differences = "; ".join(filter(None, (program.differences, remote)))
+    return differences and f"differs by design: {differences}"
+
+
+def comparable(program: Program, way: str, normalised: str) -> list[str]:
+    lines = normalised.splitlines()
+    return lines if way == "slice" else [line for line in lines if not any(part in line for part in program.remote_lines)]
+
+
+def compare_way(program: Program, work: Path, agent: Agent, way: str, native: tuple[int, str], row: Row) -> str:
+    """Runs |program| in a slice reached by |way|, notes how long it took in |row|, and returns what differs from |native|."""
+    prefix = [str(agent.build / "bin/xpool"), "run", *SLICE, *agent.where(way), "--"]
+    status, output, seconds = timed(program, work, prefix, agent.environment, way)
+    setattr(row, way, describe(status, seconds))
     try:
         in_slice = program.normalise(output, work)
     except (OSError, SyntaxError) as error:
         in_slice = f"no result: {error}"
-    difference = list(difflib.unified_diff(native.splitlines(), in_slice.splitlines(), "native", "slice", n=0, lineterm=""))
-    (work / "difference.txt").write_text("\n".join(difference) + "\n")
-    same = not difference and slice_status == status and native.strip() != ""
-    row.result = "pass" if same else "FAIL"
-    row.notes = program.differences and f"differs by design: {program.differences}" if same else first_difference(difference, status, slice_status)
-    return row
+    expected, got = comparable(program, way, native[1]), comparable(program, way, in_slice)
+    difference = list(difflib.unified_diff(expected, got, "native", way, n=0, lineterm=""))
+    (work / f"difference-{way}.txt").write_text("\n".join(difference) + "\n")
+    if not difference and status == native[0] and expected:
+        return ""
+    return f"{way}: {first_difference(difference, native[0], status)}"
 
 
 def first_difference(difference: list[str], native: int, in_slice: int) -> str:
@@ -112,12 +134,13 @@ def first_difference(difference: list[str], native: int, in_slice: int) -> str:
 
 def table(rows: list[Row], device: str) -> str:
     lines = ["# Compatibility", "",
-             "Programs that nobody here wrote, run natively and unmodified in a slice (`xpool run " + " ".join(SLICE) + "`), and their",
-             "outputs compared. Written by `./dev compat`; do not edit. *pass*: same exit status and same output, but for what differs",
-             "from run to run or by design, as the notes say.", "",
+             "Programs that nobody here wrote, run natively and unmodified in slices (`xpool run " + " ".join(SLICE) + "`), and their",
+             "outputs compared. Written by `./dev compat`; do not edit. *ring*: behind a worker process, over shared memory (`--isolated`);",
+             "*TCP*: behind a worker reached over loopback (`--on`). *pass*: in each way the same exit status and the same output, but for what",
+             "differs from run to run or by design, as the notes say.", "",
              f"Device: {device}. System: {platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, Linux {platform.release()}.", "",
-             "| program | version | what is run | native | in a slice | result | notes |", "|---|---|---|---|---|---|---|"]
-    lines += [f"| {row.name} | {row.version} | {row.what} | {row.native} | {row.slice} | {row.result} | {row.notes} |" for row in rows]
+             "| program | version | what is run | native | slice | ring | TCP | result | notes |", "|---|---|---|---|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(getattr(row, field.name) for field in fields(Row)) + " |" for row in rows]
     lines += ["", "GROMACS in Debian 12 is built without OpenCL; darktable 4.2 leaves CPU devices out, and PoCL 3.1 does not compile its kernels when\nit is made to take one. Neither is in the table.", ""]
     return "\n".join(lines)
 
@@ -134,14 +157,14 @@ def main() -> int:
     results = out / "results.json"
     rows = {entry["name"]: Row(**entry) for entry in json.loads(results.read_text())} if results.exists() else {}
     programs = all_programs(out)
-    with Agent(arguments.build, null=False, arguments=("--metrics-address", "off")) as agent:
+    with Agent(arguments.build, null=False, arguments=("--listen-plain", "127.0.0.1:0")) as agent:
         device = json.loads(agent.cli("devices", "--json").stdout)["xpus"][0]
         for program in programs:
             if arguments.only and program.name not in arguments.only:
                 continue
             print(f"{program.name:20} ... ", end="", flush=True)
             row = rows[program.name] = compare(program, out / program.name, agent)
-            print(f"{row.result:8} native {row.native:14} slice {row.slice:14} {row.notes}", flush=True)
+            print(f"{row.result:8} native {row.native:14} slice {row.slice:14} ring {row.ring:14} TCP {row.tcp:14} {row.notes}", flush=True)
             results.write_text(json.dumps([asdict(row) for row in rows.values()], indent=1))
     ordered = [rows[program.name] for program in programs if program.name in rows]
     arguments.table.write_text(table(ordered, f"{device['name']} ({device.get('platform_name', '')})"))

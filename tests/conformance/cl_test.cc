@@ -6,24 +6,6 @@
 namespace xpool::conformance {
 namespace {
 
-std::string PlatformString(cl_platform_id platform, cl_platform_info name) {
-  size_t size = 0;
-  if (clGetPlatformInfo(platform, name, 0, nullptr, &size) != CL_SUCCESS || size == 0) return "";
-  std::string text(size, '\0');
-  clGetPlatformInfo(platform, name, size, text.data(), nullptr);
-  text.resize(size - 1);
-  return text;
-}
-
-std::string DeviceString(cl_device_id device, cl_device_info name) {
-  size_t size = 0;
-  if (clGetDeviceInfo(device, name, 0, nullptr, &size) != CL_SUCCESS || size == 0) return "";
-  std::string text(size, '\0');
-  clGetDeviceInfo(device, name, size, text.data(), nullptr);
-  text.resize(size - 1);
-  return text;
-}
-
 Target FindTarget() {
   Target target;
   cl_int status = clGetPlatformIDs(1, &target.platform, nullptr);
@@ -32,11 +14,11 @@ Target FindTarget() {
   status = clGetDeviceIDs(target.platform, CL_DEVICE_TYPE_ALL, 1, &target.device, nullptr);
   EXPECT_EQ(CL_SUCCESS, status) << "no OpenCL device";
   if (status != CL_SUCCESS) return target;
-  target.platform_name = PlatformString(target.platform, CL_PLATFORM_NAME);
-  target.platform_version = PlatformString(target.platform, CL_PLATFORM_VERSION);
-  target.device_name = DeviceString(target.device, CL_DEVICE_NAME);
+  target.platform_name = QueryText(clGetPlatformInfo, target.platform, CL_PLATFORM_NAME);
+  target.platform_version = QueryText(clGetPlatformInfo, target.platform, CL_PLATFORM_VERSION);
+  target.device_name = QueryText(clGetDeviceInfo, target.device, CL_DEVICE_NAME);
   target.computes = target.device_name.find("null") == std::string::npos;
-  target.in_slice = getenv("XPOOL_SLICE") != nullptr;
+  target.in_slice = getenv("XPOOL_SLICE") != nullptr || getenv("XPOOL_REMOTE_SLICES") != nullptr;
   return target;
 }
 
@@ -73,7 +55,8 @@ kernel void where(global int* out) {
 )";
 
 bool Target::HasExtension(const std::string& name) const {
-  return (" " + DeviceString(device, CL_DEVICE_EXTENSIONS) + " ").find(" " + name + " ") != std::string::npos;
+  return (" " + QueryText(clGetDeviceInfo, device, CL_DEVICE_EXTENSIONS) + " ").find(" " + name + " ") !=
+         std::string::npos;
 }
 
 const Target& GetTarget() {
@@ -108,8 +91,12 @@ Owned<cl_context> ClTest::NewContext() const {
 }
 
 Owned<cl_command_queue> ClTest::NewQueue(cl_command_queue_properties properties) const {
+  return NewQueueIn(context_, properties);
+}
+
+Owned<cl_command_queue> ClTest::NewQueueIn(cl_context context, cl_command_queue_properties properties) {
   cl_int status = CL_SUCCESS;
-  Owned<cl_command_queue> queue(clCreateCommandQueue(context_, device(), properties, &status));
+  Owned<cl_command_queue> queue(clCreateCommandQueue(context, GetTarget().device, properties, &status));
   EXPECT_EQ(CL_SUCCESS, status);
   return queue;
 }
@@ -147,9 +134,11 @@ cl_program ClTest::program() {
   return program_;
 }
 
-Owned<cl_kernel> ClTest::NewKernel(const char* name) {
+Owned<cl_kernel> ClTest::NewKernel(const char* name) { return NewKernel(program(), name); }
+
+Owned<cl_kernel> ClTest::NewKernel(cl_program program, const char* name) {
   cl_int status = CL_SUCCESS;
-  Owned<cl_kernel> kernel(clCreateKernel(program(), name, &status));
+  Owned<cl_kernel> kernel(clCreateKernel(program, name, &status));
   EXPECT_EQ(CL_SUCCESS, status) << name;
   return kernel;
 }

@@ -93,6 +93,8 @@ class ClTest : public ::testing::Test {
 
   Owned<cl_context> NewContext() const;
   Owned<cl_command_queue> NewQueue(cl_command_queue_properties properties = 0) const;
+  // Of the device under test, in another context than the fixture's.
+  static Owned<cl_command_queue> NewQueueIn(cl_context context, cl_command_queue_properties properties = 0);
   // |bytes| of device memory; |data| is copied in when given.
   Owned<cl_mem> NewBuffer(size_t bytes, const void* data = nullptr, cl_mem_flags flags = CL_MEM_READ_WRITE) const;
   Owned<cl_mem> NewInts(const std::vector<cl_int>& values) const;
@@ -100,6 +102,7 @@ class ClTest : public ::testing::Test {
   Owned<cl_program> NewProgram(const char* source, const char* options = "") const;
   // A kernel of the fixture's program, which is built on first use.
   Owned<cl_kernel> NewKernel(const char* name);
+  static Owned<cl_kernel> NewKernel(cl_program program, const char* name);
   cl_program program();
 
   std::vector<cl_int> ReadInts(cl_mem buffer, size_t count, cl_command_queue queue = nullptr) const;
@@ -135,6 +138,16 @@ T Query(Function function, Handle handle, cl_uint name) {
   EXPECT_EQ(CL_SUCCESS, function(handle, name, sizeof(T), &value, &size)) << "query 0x" << std::hex << name;
   EXPECT_EQ(sizeof(T), size) << "query 0x" << std::hex << name;
   return value;
+}
+
+// The same of a string.
+template <typename Handle, typename Function>
+std::string QueryText(Function function, Handle handle, cl_uint name) {
+  size_t size = 0;
+  EXPECT_EQ(CL_SUCCESS, function(handle, name, 0, nullptr, &size)) << "query 0x" << std::hex << name;
+  std::string text(size, '\0');
+  EXPECT_EQ(CL_SUCCESS, function(handle, name, size, text.data(), nullptr)) << "query 0x" << std::hex << name;
+  return text.c_str();
 }
 
 inline cl_int StatusOf(cl_event event) {

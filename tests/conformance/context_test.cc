@@ -140,9 +140,7 @@ TEST_F(ContextTest, DestructorCallbacksRunInReverse) {
 
 TEST_F(ContextTest, ReleasedContextLivesWhileAQueueUsesIt) {
   Owned<cl_context> context = NewContext();
-  cl_int status = CL_SUCCESS;
-  Owned<cl_command_queue> queue(clCreateCommandQueue(context, device(), 0, &status));
-  ASSERT_CL(status);
+  Owned<cl_command_queue> queue = NewQueueIn(context);
   cl_context raw = context.get();
   context.Reset();
   EXPECT_EQ(raw, Query<cl_context>(clGetCommandQueueInfo, queue.get(), CL_QUEUE_CONTEXT));

@@ -157,9 +157,8 @@ TEST_F(ImageTest, KernelReadsAndWritesThroughASampler) {
       write_imageui(out, at, read_imageui(in, how, (int2)(get_global_size(0) - 1 - at.x, at.y)));
     })";
   Owned<cl_program> program = NewProgram(source);
+  Owned<cl_kernel> mirror = NewKernel(program, "mirror");
   cl_int status = CL_SUCCESS;
-  Owned<cl_kernel> mirror(clCreateKernel(program, "mirror", &status));
-  ASSERT_CL(status);
   Owned<cl_sampler> sampler(clCreateSampler(context(), CL_FALSE, CL_ADDRESS_CLAMP_TO_EDGE, CL_FILTER_NEAREST, &status));
   ASSERT_CL(status);
   std::vector<cl_uint> pixels(16);

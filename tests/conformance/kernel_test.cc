@@ -1,6 +1,9 @@
 // Kernels: creation, queries, argument information, clones, work sizes, wrong arguments.
+#include <unistd.h>
+
 #include <array>
-#include <numeric>
+#include <cstdio>
+#include <string>
 
 #include "cl_test.h"
 
@@ -23,6 +26,64 @@ TEST_F(KernelTest, CountsItsArguments) {
   NEEDS_RESULTS();
   EXPECT_EQ(2u, Query<cl_uint>(clGetKernelInfo, NewKernel("fill").get(), CL_KERNEL_NUM_ARGS));
   EXPECT_EQ(3u, Query<cl_uint>(clGetKernelInfo, NewKernel("sum_local").get(), CL_KERNEL_NUM_ARGS));
+}
+
+// What comes to the process's standard output meanwhile.
+class Printed {
+ public:
+  Printed() : file_(std::tmpfile()), before_(dup(STDOUT_FILENO)) {
+    std::fflush(stdout);
+    dup2(fileno(file_), STDOUT_FILENO);
+  }
+  ~Printed() { std::fclose(file_); }
+  std::string Take() {
+    dup2(before_, STDOUT_FILENO);
+    close(before_);
+    std::string text(static_cast<size_t>(lseek(fileno(file_), 0, SEEK_END)), 0);
+    const ssize_t got = pread(fileno(file_), text.data(), text.size(), 0);
+    EXPECT_EQ(static_cast<ssize_t>(text.size()), got);
+    return text;
+  }
+
+ private:
+  FILE* const file_;
+  const int before_;
+};
+
+constexpr char kPrinting[] = R"(
+kernel void say(int number) { printf("kernel %d\n", number); }
+kernel void say_much(int lines) { for (int i = 0; i < lines; ++i) printf("line %d of many\n", i); })";
+
+TEST_F(KernelTest, HasPrintedWhenItsQueueIsFinished) {
+  NEEDS_RESULTS();
+  Owned<cl_program> program = NewProgram(kPrinting);
+  Owned<cl_kernel> say = NewKernel(program, "say");
+  Printed printed;
+  for (cl_int number = 0; number < 3; ++number) {
+    EXPECT_CL(clSetKernelArg(say, 0, sizeof(number), &number));
+    EXPECT_CL(Launch(queue(), say, 1));
+    if (number == 0) continue;
+    EXPECT_CL(clFinish(queue()));
+    dprintf(STDOUT_FILENO, "host %d\n", number);
+  }
+  EXPECT_EQ("kernel 0\nkernel 1\nhost 1\nkernel 2\nhost 2\n", printed.Take());
+}
+
+TEST_F(KernelTest, HasPrintedWhenItsEventIsComplete) {
+  NEEDS_RESULTS();
+  Owned<cl_program> program = NewProgram(kPrinting);
+  Owned<cl_kernel> say = NewKernel(program, "say_much");
+  const cl_int lines = 200;
+  std::string expected;
+  for (cl_int i = 0; i < lines; ++i) expected += "line " + std::to_string(i) + " of many\n";
+  EXPECT_CL(clSetKernelArg(say, 0, sizeof(lines), &lines));
+  Printed printed;
+  Owned<cl_event> said;
+  const size_t one = 1;
+  EXPECT_CL(clEnqueueNDRangeKernel(queue(), say, 1, nullptr, &one, &one, 0, nullptr, said.out()));
+  cl_event events[] = {said};
+  EXPECT_CL(clWaitForEvents(1, events));
+  EXPECT_EQ(expected, printed.Take());
 }
 
 TEST_F(KernelTest, WorkGroupInfoIsPlausible) {
@@ -50,9 +111,7 @@ TEST_F(KernelTest, ArgumentInformation) {
   Owned<cl_program> program = NewProgram(
       "kernel void described(global const float* in, local int* scratch, constant int* table, float scale) {}",
       "-cl-kernel-arg-info");
-  cl_int status = CL_SUCCESS;
-  Owned<cl_kernel> kernel(clCreateKernel(program, "described", &status));
-  ASSERT_CL(status);
+  Owned<cl_kernel> kernel = NewKernel(program, "described");
   struct {
     cl_kernel_arg_address_qualifier space;
     const char* name;
@@ -177,9 +236,7 @@ TEST_F(KernelTest, TaskRunsOneItem) {
 
 TEST_F(KernelTest, KernelOfAnotherContextIsInvalid) {
   Owned<cl_context> other = NewContext();
-  cl_int status = CL_SUCCESS;
-  Owned<cl_command_queue> queue(clCreateCommandQueue(other, device(), 0, &status));
-  ASSERT_CL(status);
+  Owned<cl_command_queue> queue = NewQueueIn(other);
   Owned<cl_kernel> fill = NewKernel("fill");
   Owned<cl_mem> buffer = NewInts({0});
   ASSERT_CL(SetArgs(fill, buffer.get(), cl_int{4}));

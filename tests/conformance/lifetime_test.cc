@@ -124,9 +124,8 @@ TEST_F(LifetimeTest, DestructorCallbackComesAfterTheLastUse) {
 TEST_F(LifetimeTest, ContextsComeAndGo) {
   for (int i = 0; i < 200; ++i) {
     Owned<cl_context> context = NewContext();
+    Owned<cl_command_queue> queue = NewQueueIn(context);
     cl_int status = CL_SUCCESS;
-    Owned<cl_command_queue> queue(clCreateCommandQueue(context, device(), 0, &status));
-    ASSERT_CL(status);
     Owned<cl_mem> buffer(clCreateBuffer(context, CL_MEM_READ_WRITE, 4096, nullptr, &status));
     ASSERT_CL(status);
     ASSERT_CL(clEnqueueFillBuffer(queue, buffer, &i, 4, 0, 4096, 0, nullptr, nullptr));

@@ -185,5 +185,17 @@ TEST_F(MapTest, ReleasedWhileMappedStaysUsableUntilUnmapped) {
   EXPECT_CL(clFinish(queue()));
 }
 
+TEST_F(MapTest, MapThatNobodyWaitedForChangesNothing) {
+  NEEDS_A_REAL_DRIVER();
+  for (int round = 0; round < 20; ++round) {
+    Owned<cl_mem> buffer = NewInts(std::vector<cl_int>(1024, 6));
+    cl_int status = CL_SUCCESS;
+    void* data = clEnqueueMapBuffer(queue(), buffer, CL_FALSE, CL_MAP_WRITE, 0, 4096, 0, nullptr, nullptr, &status);
+    ASSERT_CL(status);
+    ASSERT_CL(clEnqueueUnmapMemObject(queue(), buffer, data, 0, nullptr, nullptr));
+    ASSERT_EQ(std::vector<cl_int>(1024, 6), ReadInts(buffer, 1024));
+  }
+}
+
 }  // namespace
 }  // namespace xpool::conformance

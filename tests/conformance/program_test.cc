@@ -40,9 +40,7 @@ class ProgramTest : public ClTest {
   }
   // Runs fill(buffer, value) of |program| and returns what is in the buffer.
   cl_int RunFill(cl_program program, cl_int value) {
-    cl_int status = CL_SUCCESS;
-    Owned<cl_kernel> fill(clCreateKernel(program, "fill", &status));
-    EXPECT_EQ(CL_SUCCESS, status);
+    Owned<cl_kernel> fill = NewKernel(program, "fill");
     Owned<cl_mem> buffer = NewInts({0});
     EXPECT_CL(SetArgs(fill, buffer.get(), value));
     EXPECT_CL(Launch(queue(), fill, 1));
@@ -56,11 +54,7 @@ TEST_F(ProgramTest, ReportsSourceContextAndDevices) {
   EXPECT_EQ(1u, Query<cl_uint>(clGetProgramInfo, program.get(), CL_PROGRAM_NUM_DEVICES));
   EXPECT_EQ(device(), Query<cl_device_id>(clGetProgramInfo, program.get(), CL_PROGRAM_DEVICES));
   EXPECT_EQ(1u, Query<cl_uint>(clGetProgramInfo, program.get(), CL_PROGRAM_REFERENCE_COUNT));
-  size_t size = 0;
-  ASSERT_CL(clGetProgramInfo(program, CL_PROGRAM_SOURCE, 0, nullptr, &size));
-  std::string source(size, '\0');
-  ASSERT_CL(clGetProgramInfo(program, CL_PROGRAM_SOURCE, size, source.data(), nullptr));
-  EXPECT_STREQ(kKernels, source.c_str());
+  EXPECT_EQ(kKernels, QueryText(clGetProgramInfo, program.get(), CL_PROGRAM_SOURCE));
 }
 
 TEST_F(ProgramTest, SourceMayComeInPiecesWithLengths) {
@@ -239,9 +233,7 @@ TEST_F(ProgramTest, WrongArgumentsAreRefused) {
 TEST_F(ProgramTest, BuildWithALiveKernelIsInvalid) {
   Owned<cl_program> program = FromSource(kKernels);
   ASSERT_CL(Build(program));
-  cl_int status = CL_SUCCESS;
-  Owned<cl_kernel> kernel(clCreateKernel(program, "fill", &status));
-  ASSERT_CL(status);
+  Owned<cl_kernel> kernel = NewKernel(program, "fill");
   EXPECT_EQ(CL_INVALID_OPERATION, Build(program));
   kernel.Reset();
   EXPECT_CL(Build(program));
@@ -249,15 +241,12 @@ TEST_F(ProgramTest, BuildWithALiveKernelIsInvalid) {
 
 TEST_F(ProgramTest, BuiltInKernelsComeByName) {
   NEEDS_A_REAL_DRIVER();
-  size_t size = 0;
-  ASSERT_CL(clGetDeviceInfo(device(), CL_DEVICE_BUILT_IN_KERNELS, 0, nullptr, &size));
   cl_device_id device = this->device();
   cl_int status = CL_SUCCESS;
   Owned<cl_program> none(clCreateProgramWithBuiltInKernels(context(), 1, &device, "no.such.kernel", &status));
   EXPECT_EQ(CL_INVALID_VALUE, status);
-  std::string names(size, '\0');
-  ASSERT_CL(clGetDeviceInfo(device, CL_DEVICE_BUILT_IN_KERNELS, size, names.data(), nullptr));
-  std::string first = names.substr(0, names.find_first_of(std::string(";\0", 2)));
+  const std::string names = QueryText(clGetDeviceInfo, device, CL_DEVICE_BUILT_IN_KERNELS);
+  const std::string first = names.substr(0, names.find(';'));
   if (first.empty()) return;
   Owned<cl_program> program(clCreateProgramWithBuiltInKernels(context(), 1, &device, first.c_str(), &status));
   ASSERT_CL(status);

@@ -1,5 +1,6 @@
 // Shared virtual memory and pipes, as far as the device has them.
 #include <algorithm>
+#include <atomic>
 
 #include "cl_test.h"
 
@@ -24,10 +25,21 @@ class SvmTest : public ClTest {
     if (pointer != nullptr) allocations_.push_back(pointer);
     return static_cast<cl_int*>(pointer);
   }
+  cl_int Fill(cl_int* pointer, cl_int value, size_t count) {
+    return clEnqueueSVMMemFill(queue(), pointer, &value, sizeof(value), count * sizeof(cl_int), 0, nullptr, nullptr);
+  }
   cl_int Map(cl_map_flags flags, cl_int* pointer, size_t count) {
     return clEnqueueSVMMap(queue(), CL_TRUE, flags, pointer, count * sizeof(cl_int), 0, nullptr, nullptr);
   }
   cl_int Unmap(cl_int* pointer) { return clEnqueueSVMUnmap(queue(), pointer, 0, nullptr, nullptr); }
+  // |count| times |value|, written by the program.
+  cl_int* NewWritten(size_t count, cl_int value) {
+    cl_int* data = NewSvm(count);
+    EXPECT_CL(Map(CL_MAP_WRITE, data, count));
+    std::fill(data, data + count, value);
+    EXPECT_CL(Unmap(data));
+    return data;
+  }
 
  private:
   std::vector<void*> allocations_;
@@ -35,10 +47,7 @@ class SvmTest : public ClTest {
 
 TEST_F(SvmTest, KernelWorksOnMappedMemory) {
   NEEDS_RESULTS();
-  cl_int* data = NewSvm(64);
-  ASSERT_CL(Map(CL_MAP_WRITE, data, 64));
-  std::fill(data, data + 64, 10);
-  ASSERT_CL(Unmap(data));
+  cl_int* data = NewWritten(64, 10);
   Owned<cl_kernel> add = NewKernel("add");
   cl_int delta = 5;
   ASSERT_CL(clSetKernelArgSVMPointer(add, 0, data));
@@ -51,10 +60,7 @@ TEST_F(SvmTest, KernelWorksOnMappedMemory) {
 
 TEST_F(SvmTest, PointerIntoTheMiddleIsAnArgument) {
   NEEDS_RESULTS();
-  cl_int* data = NewSvm(64);
-  ASSERT_CL(Map(CL_MAP_WRITE, data, 64));
-  std::fill(data, data + 64, 0);
-  ASSERT_CL(Unmap(data));
+  cl_int* data = NewWritten(64, 0);
   Owned<cl_kernel> fill = NewKernel("fill");
   cl_int value = 3;
   ASSERT_CL(clSetKernelArgSVMPointer(fill, 0, data + 32));
@@ -70,8 +76,7 @@ TEST_F(SvmTest, PointerIntoTheMiddleIsAnArgument) {
 TEST_F(SvmTest, FillAndCopyMoveBytes) {
   cl_int* from = NewSvm(64);
   cl_int* to = NewSvm(64);
-  cl_int pattern = 21;
-  ASSERT_CL(clEnqueueSVMMemFill(queue(), from, &pattern, sizeof(pattern), 256, 0, nullptr, nullptr));
+  ASSERT_CL(Fill(from, 21, 64));
   ASSERT_CL(clEnqueueSVMMemcpy(queue(), CL_TRUE, to, from, 256, 0, nullptr, nullptr));
   cl_int host[64] = {};
   ASSERT_CL(clEnqueueSVMMemcpy(queue(), CL_TRUE, host, to, 256, 0, nullptr, nullptr));
@@ -144,6 +149,154 @@ TEST_F(SvmTest, ExecInfoTakesPointers) {
     EXPECT_EQ(CL_INVALID_VALUE, clSetKernelExecInfo(add, 0x7777, sizeof(pointers), pointers));
   }
   EXPECT_EQ(CL_INVALID_KERNEL, clSetKernelExecInfo(nullptr, CL_KERNEL_EXEC_INFO_SVM_PTRS, sizeof(pointers), pointers));
+}
+
+TEST_F(SvmTest, PointersInSharedMemoryMeanTheSameToTheKernel) {
+  NEEDS_RESULTS();
+  constexpr char kSource[] = R"(
+struct Node { global struct Node* next; int value; };
+kernel void walk(global struct Node* node, global int* sum) {
+  for (; node != 0; node = node->next) *sum += node->value;
+})";
+  struct Node {
+    Node* next;
+    cl_int value;
+  };
+  Node* nodes[3];
+  for (Node*& node : nodes) node = reinterpret_cast<Node*>(NewSvm(sizeof(Node) / sizeof(cl_int)));
+  cl_int* sum = NewSvm(1);
+  for (int i = 0; i < 3; ++i) {
+    auto* ints = reinterpret_cast<cl_int*>(nodes[i]);
+    ASSERT_CL(Map(CL_MAP_WRITE, ints, sizeof(Node) / sizeof(cl_int)));
+    *nodes[i] = {i == 2 ? nullptr : nodes[i + 1], 1 << i};
+    ASSERT_CL(Unmap(ints));
+  }
+  ASSERT_CL(Fill(sum, 0, 1));
+  Owned<cl_program> program = NewProgram(kSource);
+  Owned<cl_kernel> walk = NewKernel(program, "walk");
+  ASSERT_CL(clSetKernelArgSVMPointer(walk, 0, nodes[0]));
+  ASSERT_CL(clSetKernelArgSVMPointer(walk, 1, sum));
+  ASSERT_CL(clSetKernelExecInfo(walk, CL_KERNEL_EXEC_INFO_SVM_PTRS, sizeof(nodes), nodes));
+  ASSERT_CL(Launch(queue(), walk, 1));
+  ASSERT_CL(Map(CL_MAP_READ, sum, 1));
+  EXPECT_EQ(7, *sum);
+  EXPECT_CL(Unmap(sum));
+}
+
+TEST_F(SvmTest, LargeRegionsKeepWhatTheProgramDidNotWrite) {
+  constexpr size_t kInts = size_t{2} << 20;
+  cl_int* data = NewSvm(kInts);
+  ASSERT_CL(Fill(data, 9, kInts));
+  ASSERT_CL(Map(CL_MAP_WRITE, data, kInts));
+  data[0] = 1;
+  data[kInts / 2] = 2;
+  data[kInts - 1] = 3;
+  ASSERT_CL(Unmap(data));
+  std::vector<cl_int> host(kInts);
+  ASSERT_CL(clEnqueueSVMMemcpy(queue(), CL_TRUE, host.data(), data, kInts * sizeof(cl_int), 0, nullptr, nullptr));
+  EXPECT_EQ(1, host[0]);
+  EXPECT_EQ(9, host[1]);
+  EXPECT_EQ(2, host[kInts / 2]);
+  EXPECT_EQ(3, host[kInts - 1]);
+}
+
+TEST_F(SvmTest, DiscardingMapWritesItsPartAlone) {
+  cl_int* data = NewSvm(64);
+  ASSERT_CL(Fill(data, 4, 64));
+  ASSERT_CL(Map(CL_MAP_WRITE_INVALIDATE_REGION, data + 16, 16));
+  std::fill(data + 16, data + 32, 8);
+  ASSERT_CL(Unmap(data + 16));
+  ASSERT_CL(Map(CL_MAP_READ, data, 64));
+  EXPECT_EQ(4, data[15]);
+  EXPECT_EQ(8, data[16]);
+  EXPECT_EQ(8, data[31]);
+  EXPECT_EQ(4, data[32]);
+  EXPECT_CL(Unmap(data));
+}
+
+TEST_F(SvmTest, MapThatNobodyWaitedForChangesNothing) {
+  cl_int* data = NewSvm(64);
+  ASSERT_CL(Fill(data, 6, 64));
+  ASSERT_CL(clEnqueueSVMMap(queue(), CL_FALSE, CL_MAP_WRITE, data, 256, 0, nullptr, nullptr));
+  ASSERT_CL(Unmap(data));
+  ASSERT_CL(Map(CL_MAP_READ, data, 64));
+  EXPECT_TRUE(std::all_of(data, data + 64, [](cl_int value) { return value == 6; }));
+  EXPECT_CL(Unmap(data));
+}
+
+TEST_F(SvmTest, CopiesFromTheProgramsMemory) {
+  constexpr size_t kInts = 100000;
+  cl_int* data = NewSvm(kInts);
+  std::vector<cl_int> from(kInts, 11), to(kInts);
+  for (const size_t count : {size_t{64}, kInts}) {
+    from[count - 1] = static_cast<cl_int>(count);
+    const size_t bytes = count * sizeof(cl_int);
+    Owned<cl_event> copied;
+    ASSERT_CL(clEnqueueSVMMemcpy(queue(), CL_FALSE, data, from.data(), bytes, 0, nullptr, copied.out()));
+    cl_event events[] = {copied};
+    ASSERT_CL(clEnqueueSVMMemcpy(queue(), CL_TRUE, to.data(), data, bytes, 1, events, nullptr));
+    EXPECT_EQ(11, to[0]);
+    EXPECT_EQ(static_cast<cl_int>(count), to[count - 1]);
+  }
+}
+
+TEST_F(SvmTest, BufferOverSharedMemoryHasItsBytes) {
+  NEEDS_RESULTS();
+  cl_int* data = NewWritten(64, 10);
+  cl_int status = CL_SUCCESS;
+  Owned<cl_mem> buffer(clCreateBuffer(context(), CL_MEM_USE_HOST_PTR, 256, data, &status));
+  ASSERT_CL(status);
+  Owned<cl_kernel> add = NewKernel("add");
+  cl_int delta = 5;
+  cl_mem argument = buffer;
+  ASSERT_CL(clSetKernelArg(add, 0, sizeof(argument), &argument));
+  ASSERT_CL(clSetKernelArg(add, 1, sizeof(delta), &delta));
+  ASSERT_CL(Launch(queue(), add, 64));
+  ASSERT_CL(clFinish(queue()));
+  ASSERT_CL(Map(CL_MAP_READ, data, 64));
+  EXPECT_EQ(15, data[0]);
+  EXPECT_EQ(15, data[63]);
+  EXPECT_CL(Unmap(data));
+}
+
+TEST_F(SvmTest, EnqueuedFreeHasCalledBackWhenTheQueueIsFinished) {
+  void* pointer = clSVMAlloc(context(), CL_MEM_READ_WRITE, 4096, 0);
+  ASSERT_NE(nullptr, pointer);
+  std::atomic<bool> called{false};
+  auto on_free = [](cl_command_queue, cl_uint, void**, void* data) { *static_cast<std::atomic<bool>*>(data) = true; };
+  ASSERT_CL(clEnqueueSVMFree(queue(), 1, &pointer, on_free, &called, 0, nullptr, nullptr));
+  ASSERT_CL(clFinish(queue()));
+  EXPECT_TRUE(called);
+  clSVMFree(context(), pointer);
+}
+
+TEST_F(SvmTest, FreedMemoryIsThereAgain) {
+  constexpr size_t kBytes = size_t{48} << 20;
+  for (int i = 0; i < 24; ++i) {  // more in all than a slice has
+    void* pointer = clSVMAlloc(context(), CL_MEM_READ_WRITE, kBytes, 0);
+    ASSERT_NE(nullptr, pointer) << i;
+    if (i % 2 == 0) {
+      clSVMFree(context(), pointer);
+      continue;
+    }
+    ASSERT_CL(clEnqueueSVMFree(queue(), 1, &pointer, nullptr, nullptr, 0, nullptr, nullptr));
+    ASSERT_CL(clFinish(queue()));
+  }
+}
+
+TEST_F(SvmTest, ManySmallAllocationsKeepApart) {
+  std::vector<cl_int*> all;
+  for (cl_int i = 0; i < 200; ++i) {
+    all.push_back(NewSvm(8));
+    ASSERT_NE(nullptr, all.back());
+    ASSERT_CL(Fill(all.back(), i, 8));
+  }
+  for (cl_int i = 0; i < 200; ++i) {
+    ASSERT_CL(Map(CL_MAP_READ, all[i], 8));
+    EXPECT_EQ(i, all[i][0]);
+    EXPECT_EQ(i, all[i][7]);
+    ASSERT_CL(Unmap(all[i]));
+  }
 }
 
 class PipeTest : public ClTest {};

@@ -107,8 +107,8 @@ TEST_F(ThreadsTest, ContextsQueuesAndBuffersComeAndGoEverywhere) {
   RunThreads(6, [&](int id) {
     for (int i = 0; i < 20; ++i) {
       Owned<cl_context> context = NewContext();
+      Owned<cl_command_queue> queue = NewQueueIn(context);
       cl_int status = CL_SUCCESS, got = -1;
-      Owned<cl_command_queue> queue(clCreateCommandQueue(context, device(), 0, &status));
       Owned<cl_mem> buffer(clCreateBuffer(context, CL_MEM_READ_WRITE, 4096, nullptr, &status));
       ASSERT_CL(status);
       ASSERT_CL(clEnqueueFillBuffer(queue, buffer, &id, 4, 0, 4096, 0, nullptr, nullptr));

@@ -42,6 +42,22 @@ TEST_F(TransferTest, UnblockedTransfersAreDoneWhenTheirEventIs) {
             Query<cl_command_type>(clGetEventInfo, read.get(), CL_EVENT_COMMAND_TYPE));
 }
 
+// More than the program, or who runs its commands for it, could hold at once.
+TEST_F(TransferTest, ManyLargeTransfersMayBeUnderWay) {
+  constexpr size_t kBytes = 128 << 20;
+  constexpr int kTimes = 40;
+  Owned<cl_mem> buffer = NewBuffer(kBytes);
+  std::vector<char> values(kBytes, 0), back(kBytes, 0);
+  values.back() = 7;
+  for (int i = 0; i < kTimes; ++i)
+    ASSERT_CL(clEnqueueWriteBuffer(queue(), buffer, CL_FALSE, 0, kBytes, values.data(), 0, nullptr, nullptr));
+  ASSERT_CL(clFinish(queue()));
+  for (int i = 0; i < kTimes; ++i)
+    ASSERT_CL(clEnqueueReadBuffer(queue(), buffer, CL_FALSE, 0, kBytes, back.data(), 0, nullptr, nullptr));
+  ASSERT_CL(clFinish(queue()));
+  EXPECT_EQ(values, back);
+}
+
 TEST_F(TransferTest, CopyMovesBetweenBuffers) {
   Owned<cl_mem> from = NewInts(Count(256));
   Owned<cl_mem> to = NewInts(std::vector<cl_int>(256, 0));

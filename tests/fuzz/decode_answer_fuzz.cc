@@ -3,7 +3,6 @@
 // gets more written than there is room for.
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <vector>
 
@@ -55,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   wire::Writer writer;
   Encoder call(writer, client, minted);
   static_cast<void>(row.encode(args, call));
-  wire::Reader reader({reinterpret_cast<const std::byte*>(data) + 3, size - 3}, "answer");
+  wire::Reader reader(std::as_bytes(std::span(data, size)).subspan(3), "answer");
   AnswerDecoder answer(reader, client, call.expected());
   static_cast<void>(row.decode(args, answer));
   return 0;

@@ -7,21 +7,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <span>
 
 #include "agent/agent.h"
 #include "base/process.h"
+#include "check.h"
 
 namespace {
 
 using namespace xpool;
-
-void Check(bool promise) {
-  if (!promise) std::abort();
-}
+using namespace xpool::fuzz;
 
 std::unique_ptr<agent::Agent> MakeAgent() {
   spdlog::set_level(spdlog::level::off);

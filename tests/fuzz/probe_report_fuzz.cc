@@ -2,16 +2,18 @@
 // is taken must be what would be written again.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <string_view>
 
+#include "check.h"
 #include "device/xpu_info.h"
+#include "input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto xpu = xpool::FromJsonLine({reinterpret_cast<const char*>(data), size});
+  using namespace xpool;
+  using namespace fuzz;
+  const auto xpu = FromJsonLine(TextOf(data, size));
   if (!xpu.ok()) return 0;
-  const std::string line = xpool::ToJsonLine(*xpu);
-  const auto again = xpool::FromJsonLine(line);
-  if (line.find('\n') != std::string::npos || !again.ok() || xpool::ToJsonLine(*again) != line) std::abort();
+  const std::string line = ToJsonLine(*xpu);
+  const auto again = FromJsonLine(line);
+  Check(line.find('\n') == std::string::npos && again.ok() && ToJsonLine(*again) == line);
   return 0;
 }

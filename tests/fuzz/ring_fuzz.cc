@@ -3,40 +3,19 @@
 // holds.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
-#include <span>
 #include <vector>
 
+#include "check.h"
+#include "input.h"
 #include "transport/ring.h"
 
 namespace {
 
 using namespace xpool::transport;
+using namespace xpool::fuzz;
 
 constexpr size_t kRingBytes = 256;
-
-void Check(bool promise) {
-  if (!promise) std::abort();
-}
-
-// Takes numbers off the fuzzer's input; zeros at its end.
-class Input {
- public:
-  explicit Input(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-  bool done() const { return bytes_.empty(); }
-  uint64_t Next(size_t width) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < width && !bytes_.empty(); ++i) {
-      value = value << 8 | bytes_.front();
-      bytes_ = bytes_.subspan(1);
-    }
-    return value;
-  }
-
- private:
-  std::span<const uint8_t> bytes_;
-};
 
 // On the heap, so that the address sanitizer sees the first byte out of bounds.
 struct Ring {
@@ -65,7 +44,7 @@ void Read(RingConsumer* consumer, size_t size, const auto& meanwhile) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Input input({data, size});
+  Numbers input({data, size});
   Ring out, in;
   RingProducer producer(out.control.get(), out.bytes);
   RingConsumer consumer(in.control.get(), in.bytes);

@@ -4,20 +4,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 
+#include "check.h"
 #include "generated/opencl/wire_fake.h"
 
 namespace {
 
 using namespace xpool;
 using namespace xpool::wire_cl;
-
-void Check(bool promise) {
-  if (!promise) std::abort();
-}
+using namespace xpool::fuzz;
 
 // The bytes of the bulk lane are there whatever is asked for, as far as the limits go.
 class Server : public FakeServer {
@@ -35,9 +32,11 @@ void ServeOne(FakeDriver& driver, Server& server, std::span<const std::byte> cal
   driver.Expect(static_cast<CallId>(id));
   wire::Reader reader(call.subspan(sizeof(id)), "call");
   wire::Writer answer;
-  const absl::StatusOr<Served> served = ServeCall(static_cast<CallId>(id), reader, server, answer);
+  CallTrace trace;
+  const absl::StatusOr<Served> served = ServeCall(static_cast<CallId>(id), reader, server, answer, &trace);
   // A call that broke the protocol never reached the driver.
   if (served.status().code() == absl::StatusCode::kInvalidArgument) Check(!driver.seen().has_value());
+  Check(!driver.svm().trespassed());
   if (served.ok()) Check((*served == Served::kLater) == (answer.size() == 0));
   server.Finish(CL_COMPLETE, answer);
 }
@@ -48,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FakeBulk up, down;
   FakeDriver driver(1);
   Server server(driver.table(), up, down, {.max_data_bytes = 1 << 20, .max_info_bytes = 1 << 20});
-  std::span<const std::byte> left(reinterpret_cast<const std::byte*>(data), size);
+  std::span<const std::byte> left = std::as_bytes(std::span(data, size));
   while (!left.empty()) {
     const size_t length = std::min(left.size() - 1, static_cast<size_t>(left[0]));
     ServeOne(driver, server, left.subspan(1, length));

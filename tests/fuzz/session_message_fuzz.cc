@@ -2,20 +2,17 @@
 // answer to its Hello. A parsed message must keep the promises of slice/session_protocol.h.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 
 #include "base/unix_socket.h"
+#include "check.h"
 #include "slice/agent_link.h"
 #include "slice/session_protocol.h"
 
 namespace {
 
+using namespace xpool::fuzz;
 using xpool::MessageType;
-
-void Check(bool promise) {
-  if (!promise) std::abort();
-}
 
 template <typename Message>
 void CheckParse(std::span<const std::byte> bytes, MessageType type) {

@@ -3,22 +3,19 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <vector>
 
+#include "check.h"
 #include "wire/frame.h"
 
 namespace {
 
 using namespace xpool::wire;
+using namespace xpool::fuzz;
 
 constexpr uint32_t kMaxPayload = 4096;
-
-void Check(bool promise) {
-  if (!promise) std::abort();
-}
 
 struct Parsed {
   std::vector<std::byte> bytes;  // the frames found, encoded again one after the other

@@ -3,20 +3,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <vector>
 
+#include "check.h"
 #include "wire/reader.h"
 
 namespace {
 
 using namespace xpool::wire;
-
-void Check(bool promise) {
-  if (!promise) std::abort();
-}
+using namespace xpool::fuzz;
 
 // Reads each byte, so that the sanitizer sees those that are not there.
 unsigned Touch(std::span<const std::byte> bytes) {

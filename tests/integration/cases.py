@@ -7,20 +7,18 @@ from harness import Agent, Client
 
 BUILD = Path(os.environ.get("XPOOL_BUILD", Path(__file__).resolve().parents[2] / "build/release"))
 CLIENT = str(BUILD / "bin/integration_client")
-MIB = 1 << 20
-
-# A kernel takes a millisecond: long enough to hold leases, short enough for quick tests.
-KERNELS = {"XPOOL_NULL_KERNEL_US": "1000"}
+KERNEL_US = 1000  # long enough to hold leases, short enough for quick tests
 
 
 class AgentCase(unittest.TestCase):
     """One agent a test; clients and agent end with it."""
 
-    arguments: tuple[str, ...] = ("--metrics-address", "off")
+    arguments: tuple[str, ...] = ()
     variables: dict[str, str] = {}
+    null = True  # the null driver; False: the machine's
 
     def setUp(self) -> None:
-        self.agent = Agent(BUILD, null=True, arguments=self.arguments, variables=self.variables)
+        self.agent = Agent(BUILD, null=self.null, arguments=self.arguments, variables=self.variables)
         self.addCleanup(self.agent.close)
         self.addCleanup(self.show_log_on_failure)
         self.start()
@@ -33,14 +31,12 @@ class AgentCase(unittest.TestCase):
         if any(test is self for test, _ in result.failures + result.errors):
             print(f"--- {self.id()}: the agent's log\n{self.agent.log[-3000:]}")
 
-    def client(self, name: str, *what: str, compute: str = "40%", faults: str = "", kernel_us: int = 1000,
-               options: tuple[str, ...] = ()) -> Client:
+    def client(self, name: str, *what: str, compute: str = "40%", faults: str = "", kernel_us: int = KERNEL_US) -> Client:
         """integration_client in a slice |name| of its own."""
-        variables = {**KERNELS, "XPOOL_NULL_KERNEL_US": str(kernel_us)}
+        variables = {"XPOOL_NULL_KERNEL_US": str(kernel_us)}
         if faults:
             variables["XPOOL_NULL_FAULT"] = faults
-        return self.agent.run("--name", name, "--compute", compute, "--memory", "128Mi", *options, "--", CLIENT, *what,
-                              variables=variables)
+        return self.agent.run("--name", name, "--compute", compute, "--memory", "128Mi", "--", CLIENT, *what, variables=variables)
 
     def working(self, name: str, **how) -> Client:
         """A client that launches kernels for ever and has completed some."""

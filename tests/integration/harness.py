@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 DEADLINE = 30.0
+DOORS = {"tcp": "unencrypted", "tls": "TLS"}  # what each speaks, as the agent calls it
 LOADER_VARIABLES = ("OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH", "XPOOL_SLICE", "XPOOL_DIR")
 
 
@@ -26,6 +28,13 @@ def wait_for(condition, what: str, deadline: float = DEADLINE):
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline:.0f} s for {what}")
         time.sleep(0.01)
+
+
+def free_address() -> str:
+    """HOST:PORT of this machine where nobody listens now, for agents that must know each other's before they start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 class Client:
@@ -137,8 +146,10 @@ class Agent:
             (vendors / "null.icd").write_text(f"{self.build}/lib/libxpool-null-opencl.so\n")
             self.environment["XPOOL_ICD_VENDORS"] = str(vendors)
         self.variables = variables or {}
+        self.prefix: list[str] = []  # the command that starts xpoold, such as in a network namespace
         self.process: subprocess.Popen | None = None
         self.clients: list[Client] = []
+        self._addresses: dict[str, str] = {}
 
     @property
     def path(self) -> Path:
@@ -151,8 +162,8 @@ class Agent:
 
     def spawn(self, **popen) -> subprocess.Popen:
         with open(self.directory / "xpoold.log", "a") as log:
-            self.process = subprocess.Popen([str(self.build / "bin/xpoold"), *self.arguments], stdout=log, stderr=log,
-                                            env={**self.environment, **self.variables}, **popen)
+            self.process = subprocess.Popen([*self.prefix, str(self.build / "bin/xpoold"), "--metrics-address", "off", *self.arguments],
+                                            stdout=log, stderr=log, env={**self.environment, **self.variables}, **popen)
         return self.process
 
     def start(self) -> "Agent":
@@ -164,6 +175,11 @@ class Agent:
             return self.cli("status", check=False).returncode == 0
         wait_for(answers, "the agent to answer")
         return self
+
+    def restart(self) -> None:
+        """Killed, and started again."""
+        self.signal(signal.SIGKILL)
+        self.start()
 
     def __enter__(self) -> "Agent":
         return self.start()
@@ -202,11 +218,42 @@ class Agent:
     def memory_used(self, name: str) -> int:
         return int(self.slices()[name].get("memory_used_bytes", 0))
 
+    def sessions(self) -> list[dict]:
+        return json.loads(self.cli("ps", "--json").stdout).get("sessions", [])
+
     def events(self) -> str:
         return self.cli("events", "--json").stdout
 
-    def run(self, *arguments: str, variables: dict[str, str] | None = None, **popen) -> Client:
-        """`xpool run ARGUMENTS` in the background; killed at close() if it still runs."""
-        client = Client([str(self.build / "bin/xpool"), "run", *arguments], {**self.environment, **(variables or {})}, **popen)
+    def address(self, way: str) -> str:
+        """HOST:PORT of the door for "tcp" or "tls", as the agent first had it: it may have been given port 0."""
+        def opened():
+            for event in json.loads(self.events())["events"]:
+                words = event["message"].split()
+                if event["kind"] == "door-opened" and words[-1] == DOORS[way]:
+                    return words[3].rstrip(",")
+            return None
+        if way not in self._addresses:
+            self._addresses[way] = wait_for(opened, f"the agent to open its door ({way})")
+        return self._addresses[way]
+
+    def where(self, way: str, *others: "Agent") -> list[str]:
+        """The options of `xpool run` for a slice by |way|: in the program's process ("slice"), by "ring", "tcp" or "tls". With
+        |others|, over "tcp" or "tls", for one slice of each agent."""
+        if way in ("slice", "ring"):
+            return ["--isolated"] if way == "ring" else []
+        nodes = ",".join(agent.address(way) for agent in (self, *others))
+        count = ["--count", str(1 + len(others))] if others else []
+        return ["--on", nodes, *count, *(["--plain"] if way == "tcp" else [])]
+
+    def shim_variables(self) -> dict[str, str]:
+        """With them a program's OpenCL loader finds our library and no other, as under `xpool run`."""
+        vendors = self.directory / "our-vendors"
+        vendors.mkdir(exist_ok=True)
+        (vendors / "xpool.icd").write_text(f"{self.build}/lib/libxpool-opencl.so\n")
+        return {"OCL_ICD_VENDORS": str(vendors), "OPENCL_VENDOR_PATH": str(vendors)}
+
+    def run(self, *arguments: str, variables: dict[str, str] | None = None, prefix: tuple[str, ...] = (), **popen) -> Client:
+        """`xpool run ARGUMENTS` in the background; killed at close() if it still runs. |prefix| starts it."""
+        client = Client([*prefix, str(self.build / "bin/xpool"), "run", *arguments], {**self.environment, **(variables or {})}, **popen)
         self.clients.append(client)
         return client

@@ -35,8 +35,7 @@ class AgentDies(AgentCase):
     def test_agent_sigkill_memory_is_still_charged_afterwards(self) -> None:
         holder = self.client("holder", "hold", "64")
         holder.wait_line("ready")
-        self.agent.signal(signal.SIGKILL)
-        self.agent.start()
+        self.agent.restart()
         wait_for(lambda: self.agent.memory_used("holder") >= 64 << 20, "the charge of 64 MiB to be back")
         self.assert_ends_well(holder)
 

@@ -4,7 +4,7 @@ import os
 import signal
 import unittest
 
-from cases import MIB, AgentCase
+from cases import CLIENT, AgentCase
 from harness import wait_for
 
 
@@ -12,14 +12,10 @@ class ClientFails(AgentCase):
     def setUp(self) -> None:
         super().setUp()
         self.agent.cli("slice", "create", "shared", "--compute", "40%", "--memory", "128Mi")
-        self.victim = self.agent.run("--slice", "shared", "--", *self.victim_command())
+        self.victim = self.agent.run("--slice", "shared", "--", CLIENT, "idle", "32")
         self.victim.wait_line("ready")
         self.other = self.working("other")
-        self.assertGreaterEqual(self.agent.memory_used("shared"), 32 * MIB)
-
-    def victim_command(self) -> list[str]:
-        from cases import CLIENT
-        return [CLIENT, "idle", "32"]
+        self.assertGreaterEqual(self.agent.memory_used("shared"), 32 << 20)
 
     def assert_memory_is_free(self) -> None:
         wait_for(lambda: self.agent.memory_used("shared") == 0, "the dead program's memory to be given back")
@@ -44,7 +40,7 @@ class ClientFails(AgentCase):
         pid = self.victim.program_pid()
         os.kill(pid, signal.SIGSTOP)
         self.other.wait_progress(50)
-        self.assertGreaterEqual(self.agent.memory_used("shared"), 32 * MIB, "a stopped program keeps its memory")
+        self.assertGreaterEqual(self.agent.memory_used("shared"), 32 << 20, "a stopped program keeps its memory")
         os.kill(pid, signal.SIGCONT)
         self.assertEqual(0, self.victim.finish())
         self.assert_memory_is_free()

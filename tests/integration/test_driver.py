@@ -11,7 +11,7 @@ from harness import wait_for
 
 
 class DriverFailsInTheProgram(AgentCase):
-    arguments = ("--metrics-address", "off", "--hang-limit", "1s")
+    arguments = ("--hang-limit", "1s")
 
     def test_driver_crash_in_a_call(self) -> None:
         other = self.working("other")

@@ -9,7 +9,7 @@ from harness import wait_for
 
 
 class HolderFails(AgentCase):
-    arguments = ("--metrics-address", "off", "--hang-limit", "1s")
+    arguments = ("--hang-limit", "1s")
 
     def end_holder(self, number: int) -> None:
         # Kernels of 50 ms: ten quanta each, so the holder holds nearly always.

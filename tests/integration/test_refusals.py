@@ -87,13 +87,9 @@ class NoAgent(unittest.TestCase):
     """A program that reaches the library without an agent gets no device, at once, and one line that says what to do."""
 
     def setUp(self) -> None:
-        self.agent = Agent(BUILD, null=True, arguments=("--metrics-address", "off"))
+        self.agent = Agent(BUILD, null=True)
         self.addCleanup(self.agent.close)
-        icd = self.agent.directory / "icd"
-        icd.mkdir()
-        (icd / "xpool.icd").write_text(f"{BUILD}/lib/libxpool-opencl.so\n")
-        self.environment = {**self.agent.environment, "XPOOL_SLICE": "mine", "OCL_ICD_VENDORS": str(icd),
-                            "OPENCL_VENDOR_PATH": str(icd)}
+        self.environment = {**self.agent.environment, **self.agent.shim_variables(), "XPOOL_SLICE": "mine"}
 
     def assert_no_device(self, *words: str, **popen) -> None:
         client = Client([CLIENT, "devices"], self.environment, **popen)
@@ -126,7 +122,7 @@ class NoAgent(unittest.TestCase):
 
 class NoDriver(unittest.TestCase):
     def test_no_opencl_driver_is_said(self) -> None:
-        agent = Agent(BUILD, null=True, arguments=("--metrics-address", "off"))
+        agent = Agent(BUILD, null=True)
         self.addCleanup(agent.close)
         with tempfile.TemporaryDirectory() as empty:
             agent.environment["XPOOL_ICD_VENDORS"] = empty

@@ -4,7 +4,7 @@ call of any program may fail."""
 import signal
 import unittest
 
-from cases import AgentCase
+from cases import CLIENT, AgentCase
 from harness import wait_for
 
 
@@ -12,8 +12,7 @@ class UnderLoad(AgentCase):
     def test_agent_killed_again_and_again(self) -> None:
         programs = [self.working(f"program{number}", compute="20%") for number in range(4)]
         for _ in range(5):
-            self.agent.signal(signal.SIGKILL)
-            self.agent.start()
+            self.agent.restart()
             for program in programs:
                 program.wait_progress(5)
         for program in programs:
@@ -39,22 +38,13 @@ class UnderLoad(AgentCase):
 
     def test_allocation_while_the_agent_is_away_is_decided_afterwards(self) -> None:
         self.agent.cli("slice", "create", "shared", "--compute", "10%", "--memory", "64Mi")
-        holder = self.agent.run("--slice", "shared", "--", *self.hold(48))
+        holder = self.agent.run("--slice", "shared", "--", CLIENT, "hold", "48")
         holder.wait_line("ready")
-        self.agent.signal(signal.SIGKILL)
-        self.agent.start()
-        second = self.agent.run("--slice", "shared", "--", *self.alloc(32))
+        self.agent.restart()
+        second = self.agent.run("--slice", "shared", "--", CLIENT, "alloc", "32")
         self.assertEqual(0, second.finish())
         self.assertEqual("alloc -4", second.lines[-1], "the first program's memory still counts")
         self.assert_ends_well(holder)
-
-    def hold(self, mib: int) -> list[str]:
-        from cases import CLIENT
-        return [CLIENT, "hold", str(mib)]
-
-    def alloc(self, mib: int) -> list[str]:
-        from cases import CLIENT
-        return [CLIENT, "alloc", str(mib)]
 
     def test_resize_while_programs_run(self) -> None:
         first, second = self.working("first"), self.working("second")

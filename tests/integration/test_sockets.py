@@ -6,15 +6,16 @@ import os
 import random
 import signal
 import socket
+import tempfile
 import unittest
 
 import wire
-from cases import CLIENT, AgentCase
-from harness import Client, wait_for
+from cases import BUILD, CLIENT, AgentCase
+from harness import Agent, Client, wait_for
 
 
 class SessionSocket(AgentCase):
-    arguments = ("--metrics-address", "off", "--hang-limit", "1s")
+    arguments = ("--hang-limit", "1s")
 
     def setUp(self) -> None:
         super().setUp()
@@ -157,9 +158,6 @@ class FalseAgent(unittest.TestCase):
     """What the library in the program makes of an agent that sends nonsense: no device and one line on stderr."""
 
     def ask(self, *answers: tuple[bytes, list[int]]) -> Client:
-        import tempfile
-        from cases import BUILD
-        from harness import Agent
         with tempfile.TemporaryDirectory() as folder:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             listener.bind(folder + "/session.sock")
@@ -168,11 +166,8 @@ class FalseAgent(unittest.TestCase):
             self.addCleanup(listener.close)
             agent = Agent(BUILD, null=True)
             self.addCleanup(agent.close)
-            icd = agent.directory / "icd"
-            icd.mkdir()
-            (icd / "xpool.icd").write_text(f"{BUILD}/lib/libxpool-opencl.so\n")
-            client = Client([CLIENT, "devices"], {**agent.environment, "XPOOL_DIR": folder, "XPOOL_SLICE": "mine",
-                                                  "OCL_ICD_VENDORS": str(icd), "OPENCL_VENDOR_PATH": str(icd)})
+            client = Client([CLIENT, "devices"],
+                            {**agent.environment, **agent.shim_variables(), "XPOOL_DIR": folder, "XPOOL_SLICE": "mine"})
             self.addCleanup(client.kill)
             connection, _ = listener.accept()
             with connection:

@@ -65,14 +65,13 @@ class Storage(AgentCase):
     def test_slices_survive_a_restart(self) -> None:
         self.agent.start()
         self.agent.cli("slice", "create", "kept", "--compute", "25%", "--memory", "64Mi")
-        self.agent.signal(signal.SIGKILL)
-        self.agent.start()
+        self.agent.restart()
         self.assertEqual(2500, int(self.agent.slices()["kept"]["guarantee_bp"]))
 
 
 class ForeignDirectory(unittest.TestCase):
     def test_directory_others_can_write_is_refused(self) -> None:
-        agent = Agent(BUILD, null=True, arguments=("--metrics-address", "off"))
+        agent = Agent(BUILD, null=True)
         self.addCleanup(agent.close)
         agent.path.mkdir()
         agent.path.chmod(0o777)
