@@ -2,8 +2,8 @@
 against foreign load.
 
 Foreign CPU time is what all CPUs did between the two ends of a turn (/proc/stat: user, nice, system, irq, softirq,
-steal) less what this process, its waited-for descendants and the agent used. Every program of a turn is waited for before
-its end, so its time is in RUSAGE_CHILDREN; the agent's is read from /proc/PID/stat.
+steal) less what this process and its descendants used. Every program of a turn is waited for before its end, so its time is
+in RUSAGE_CHILDREN; that of agents, their workers and networks, which go on, is read from /proc/PID/stat.
 """
 import json
 import os
@@ -40,20 +40,38 @@ def machine_cpu_seconds() -> float:
     return (user + nice + system + irq + softirq + steal) / TICK
 
 
-def process_cpu_seconds(pid: int) -> float:
+def children_of(pid: int) -> list[int]:
+    lists = [read_or_nothing(task / "children") for task in Path(f"/proc/{pid}/task").glob("*")]
+    return [int(child) for children in lists for child in children.split()]
+
+
+def read_or_nothing(path: Path) -> str:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return path.read_text()
     except OSError:
-        return 0.0
+        return ""
+
+
+def descendants_of(pid: int) -> list[int]:
+    children = children_of(pid)
+    return children + [one for child in children for one in descendants_of(child)]
+
+
+def process_cpu_seconds(pid: int) -> float:
+    """Of the process, and the descendants that were waited for."""
+    fields = read_or_nothing(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return sum(int(x) for x in fields[11:15]) / TICK  # utime, stime, cutime, cstime
 
 
 class Agent:
     """An xpoold of our own in a temporary directory."""
 
-    def __init__(self, bench: "Bench", drivers: str | None = None, environment: dict | None = None):
+    def __init__(self, bench: "Bench", drivers: str | None = None, environment: dict | None = None,
+                 arguments: tuple[str, ...] = ()):
         self.bench = bench
+        self.arguments = arguments
         self.directory = tempfile.mkdtemp(prefix="xpool-bench-")
+        os.chmod(self.directory, 0o755)  # users of tenants pass through
         self.environment = {**os.environ, "XPOOL_DIR": self.directory, "XPOOL_SHIM_DIR": str(bench.build / "lib"),
                             **(environment or {})}
         if drivers:
@@ -62,23 +80,22 @@ class Agent:
 
     def __enter__(self) -> "Agent":
         log = os.path.join(self.directory, "bench-agent.log")
-        self.process = subprocess.Popen([self.bench.binary("xpoold"), "--dir", self.directory, "--metrics-address", "off",
-                                         "--log-file", log], env=self.environment, stdin=subprocess.DEVNULL)
+        with open(log, "ab") as errors:  # its workers' too
+            self.process = subprocess.Popen([self.bench.binary("xpoold"), "--dir", self.directory, "--metrics-address", "off",
+                                             "--log-file", log, *self.arguments], env=self.environment, stdin=subprocess.DEVNULL,
+                                            stderr=errors)
         for _ in range(200):
             if self.process.poll() is not None:
                 raise BenchError(f"the agent ended at once; see {log}")
             if os.path.exists(os.path.join(self.directory, "control.sock")):
                 done = self._call("devices", "--json")
                 if done.returncode == 0 and json.loads(done.stdout)["xpus"]:
-                    self.bench.agents.append(self)
                     return self
             time.sleep(0.05)
         self.__exit__()
         raise BenchError(f"the agent found no XPU; see {log}")
 
     def __exit__(self, *_) -> None:
-        if self in self.bench.agents:
-            self.bench.agents.remove(self)
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -136,11 +153,10 @@ class Bench:
         self.quick = quick
         self.repeat = repeat or (1 if quick else 5)
         self.keep_noisy = keep_noisy or quick
-        self.agents: list[Agent] = []
         self.details: dict = {}
         self._loops: dict[tuple, int] = {}
         self._noise: list[float] = []
-        for name in ("xpool", "xpoold", "xpool_bench_client", "xpool_bench_launch"):
+        for name in ("xpool", "xpoold", "xpool-worker", "xpool_bench_client", "xpool_bench_launch", "xpool_bench_calls"):
             self.binary(name)
 
     def binary(self, name: str) -> str:
@@ -181,20 +197,18 @@ class Bench:
             raise BenchError("a program was not ready at the start of the window: the machine is too busy")
         return results
 
+    def run(self, arguments: list[str], environment: dict | None = None) -> dict:
+        return self.collect([self.spawn(arguments, environment)])[0]
+
     def loops(self, kernel_us: float, groups: str = "device") -> int:
         """Loops of a kernel of that length, calibrated natively, once per run; the median of three."""
         key = (kernel_us, groups)
         if key not in self._loops:
-            found = []
-            for _ in range(3):
-                done = self.collect([self.spawn([self.binary("xpool_bench_client"), "--calibrate", "--kernel-us",
-                                                 str(kernel_us), "--groups", groups])])
-                found.append(done[0]["loops"])
-            self._loops[key] = sorted(found)[1]
+            calibrate = [self.binary("xpool_bench_client"), "--calibrate", "--kernel-us", str(kernel_us), "--groups", groups]
+            self._loops[key] = sorted(self.run(calibrate)["loops"] for _ in range(3))[1]
         return self._loops[key]
 
-    def client(self, window: tuple[int, int], kernel_us: float, depth: int = 8, groups: str = "device",
-               *more: str) -> list[str]:
+    def client(self, window: tuple[int, int], kernel_us: float, depth: int = 8, *more: str, groups: str = "device") -> list[str]:
         return [self.binary("xpool_bench_client"), "--kernel-us", str(kernel_us), "--loops",
                 str(self.loops(kernel_us, groups)), "--groups", groups, "--depth", str(depth), "--start", str(window[0]),
                 "--end", str(window[1]), *more]
@@ -208,7 +222,7 @@ class Bench:
 
     def turn(self, work):
         """Runs |work()| and returns what it returns; again when others used the machine meanwhile."""
-        for attempt in range(NOISY_RETRIES):
+        for _ in range(NOISY_RETRIES):
             foreign, result = self._watched(work)
             if foreign <= FOREIGN_LIMIT or self.keep_noisy:
                 return result
@@ -217,8 +231,13 @@ class Bench:
         raise BenchError(f"{NOISY_RETRIES} turns in a row had more than {FOREIGN_LIMIT:.0%} foreign CPU; quieten the machine")
 
     def _own_cpu_seconds(self) -> float:
-        own = sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
-        return own + sum(process_cpu_seconds(agent.process.pid) for agent in self.agents)
+        """Of a worker that ends meanwhile, its time goes from its own account to its agent's: again, until none does."""
+        while True:
+            descendants = descendants_of(os.getpid())
+            own = sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+            own += sum(map(process_cpu_seconds, descendants))
+            if descendants_of(os.getpid()) == descendants:
+                return own
 
     def _watched(self, work):
         began, machine, own = now_ns(), machine_cpu_seconds(), self._own_cpu_seconds()

@@ -9,7 +9,7 @@ from pathlib import Path
 class Row:
     measure: str
     asked: str
-    got: float
+    got: float | None  # None: cannot be measured on this machine; |beside| says why
     unit: str
     goal: float | None = None  # None: printed for comparison only
     at_least: bool = False     # the goal is a lower bound
@@ -17,6 +17,8 @@ class Row:
 
     @property
     def verdict(self) -> str:
+        if self.got is None:
+            return "not here"
         if self.goal is None:
             return "-"
         met = self.got >= self.goal if self.at_least else self.got <= self.goal
@@ -36,7 +38,8 @@ def print_rows(rows: list[Row]) -> None:
     table = [header]
     for row in rows:
         goal = "" if row.goal is None else ("≥ " if row.at_least else "≤ ") + figure(row.goal, row.unit)
-        table.append((row.measure, row.asked, figure(row.got, row.unit), goal, row.verdict, row.beside))
+        got = "" if row.got is None else figure(row.got, row.unit)
+        table.append((row.measure, row.asked, got, goal, row.verdict, row.beside))
     widths = [max(len(line[i]) for line in table) for i in range(len(header))]
     for line in table:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), flush=True)

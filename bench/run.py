@@ -6,7 +6,6 @@ A turn in which programs other than the benchmark's own used more than 2 % of th
 """
 import argparse
 import importlib
-import json
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,8 @@ from report import print_rows, write_json  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = ["launch", "shim_cost", "handover", "shares", "throughput", "limits", "elastic", "priority", "bursty", "recovery",
-         "many", "agent_cost"]
+         "many", "agent_cost", "remote_calls", "remote_bulk", "remote_programs", "remote_attach", "remote_crowd", "remote_cut",
+         "remote_memory"]
 
 
 def load(name: str):
@@ -60,7 +60,7 @@ def main() -> int:
     arguments = parse_arguments()
     if arguments.list:
         for name in ORDER:
-            print(f"{name:<12} {load(name).TITLE}")
+            print(f"{name:<16} {load(name).TITLE}")
         return 0
     bench = Bench(arguments.build.resolve(), quick=arguments.quick, repeat=arguments.repeat,
                   keep_noisy=arguments.keep_noisy)

@@ -29,6 +29,13 @@ void Check(cl_int status, const char* call) {
   exit(1);
 }
 
+cl_kernel NewKernel(cl_program program, const char* name) {
+  cl_int status;
+  const cl_kernel kernel = clCreateKernel(program, name, &status);
+  Check(status, "clCreateKernel");
+  return kernel;
+}
+
 Device::Device(cl_command_queue_properties queue_flags) {
   cl_platform_id platform;
   Check(clGetPlatformIDs(1, &platform, nullptr), "clGetPlatformIDs");
@@ -41,14 +48,9 @@ Device::Device(cl_command_queue_properties queue_flags) {
   Check(status, "clCreateContext");
   queue_ = clCreateCommandQueue(context_, device_, queue_flags, &status);
   Check(status, "clCreateCommandQueue");
-  const char* source = kSource;
-  program_ = clCreateProgramWithSource(context_, 1, &source, nullptr, &status);
-  Check(status, "clCreateProgramWithSource");
-  Check(clBuildProgram(program_, 1, &device_, "", nullptr, nullptr), "clBuildProgram");
-  kernel_ = clCreateKernel(program_, "spin", &status);
-  Check(status, "clCreateKernel");
-  out_ = clCreateBuffer(context_, CL_MEM_READ_WRITE, device_items_ * sizeof(cl_uint), nullptr, &status);
-  Check(status, "clCreateBuffer");
+  program_ = Build(kSource);
+  kernel_ = NewKernel(program_, "spin");
+  out_ = NewBuffer(device_items_ * sizeof(cl_uint));
   Check(clSetKernelArg(kernel_, 0, sizeof(out_), &out_), "clSetKernelArg");
 }
 
@@ -66,14 +68,13 @@ void Device::Launch(Size size, uint32_t loops, cl_event* event) {
   const size_t items = size == Size::kDevice ? device_items_ : kGroupItems;
   const size_t group = kGroupItems;
   Check(clSetKernelArg(kernel_, 1, sizeof(loops), &loops), "clSetKernelArg");
-  Check(clEnqueueNDRangeKernel(queue_, kernel_, 1, nullptr, &items, &group, 0, nullptr, event),
-        "clEnqueueNDRangeKernel");
+  Enqueue(kernel_, items, &group, event);
 }
 
 int64_t Device::TimeLaunch(Size size, uint32_t loops) {
   const int64_t start_ns = MonotonicNowNs();
   Launch(size, loops, nullptr);
-  Check(clFinish(queue_), "clFinish");
+  Finish();
   return MonotonicNowNs() - start_ns;
 }
 
@@ -96,13 +97,38 @@ uint32_t Device::Calibrate(Size size, int64_t kernel_ns) {
 }
 
 void Device::Allocate(size_t bytes) {
-  cl_int status;
-  ballast_ = clCreateBuffer(context_, CL_MEM_READ_WRITE, bytes, nullptr, &status);
-  Check(status, "clCreateBuffer");
+  ballast_ = NewBuffer(bytes);
   const cl_uint zero = 0;
   Check(clEnqueueFillBuffer(queue_, ballast_, &zero, sizeof(zero), 0, bytes / 4 * 4, 0, nullptr, nullptr),
         "clEnqueueFillBuffer");
-  Check(clFinish(queue_), "clFinish");
+  Finish();
+}
+
+cl_mem Device::NewBuffer(size_t bytes) {
+  cl_int status;
+  const cl_mem buffer = clCreateBuffer(context_, CL_MEM_READ_WRITE, bytes, nullptr, &status);
+  Check(status, "clCreateBuffer");
+  return buffer;
+}
+
+cl_program Device::Build(const char* source, const char* options) {
+  cl_int status;
+  const cl_program program = clCreateProgramWithSource(context_, 1, &source, nullptr, &status);
+  Check(status, "clCreateProgramWithSource");
+  Check(clBuildProgram(program, 1, &device_, options, nullptr, nullptr), "clBuildProgram");
+  return program;
+}
+
+void Device::Enqueue(cl_kernel kernel, size_t items, const size_t* group, cl_event* event) {
+  Check(clEnqueueNDRangeKernel(queue_, kernel, 1, nullptr, &items, group, 0, nullptr, event), "clEnqueueNDRangeKernel");
+}
+
+void Device::Write(cl_mem buffer, cl_bool blocking, size_t bytes, const void* data) {
+  Check(clEnqueueWriteBuffer(queue_, buffer, blocking, 0, bytes, data, 0, nullptr, nullptr), "clEnqueueWriteBuffer");
+}
+
+void Device::Read(cl_mem buffer, size_t bytes, void* data) {
+  Check(clEnqueueReadBuffer(queue_, buffer, CL_TRUE, 0, bytes, data, 0, nullptr, nullptr), "clEnqueueReadBuffer");
 }
 
 }  // namespace xpool::bench

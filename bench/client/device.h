@@ -5,12 +5,13 @@
 #include <CL/cl.h>
 
 #include <cstdint>
-#include <string>
 
 namespace xpool::bench {
 
 // Ends the program when |status| is an error.
 void Check(cl_int status, const char* call);
+
+cl_kernel NewKernel(cl_program program, const char* name);
 
 enum class Size { kDevice, kOneGroup };  // fills all compute units, or occupies one
 
@@ -30,7 +31,19 @@ class Device {
   // Takes |bytes| of device memory and touches them.
   void Allocate(size_t bytes);
 
+  // What these make is the caller's.
+  cl_mem NewBuffer(size_t bytes);
+  cl_program Build(const char* source, const char* options = "");
+
+  void Enqueue(cl_kernel kernel, size_t items, const size_t* group = nullptr, cl_event* event = nullptr);
+  void Write(cl_mem buffer, cl_bool blocking, size_t bytes, const void* data);
+  // Returns when |data| is there.
+  void Read(cl_mem buffer, size_t bytes, void* data);
+  void Finish() { Check(clFinish(queue_), "clFinish"); }
+
+  cl_context context() const { return context_; }
   cl_command_queue queue() const { return queue_; }
+  cl_program program() const { return program_; }
 
  private:
   cl_device_id device_ = nullptr;

@@ -5,23 +5,18 @@
 //   enqueue_with_event  the same with an event that is released at once
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "base/clock.h"
 #include "device.h"
+#include "quantile.h"
 
 namespace xpool::bench {
 namespace {
 
 constexpr int kRow = 1000;
-
-double Quantile(std::vector<double>& values, double q) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
-}
 
 struct Row {
   double enqueue_ns;  // per launch
@@ -36,7 +31,7 @@ Row RunRow(Device& device, bool with_event) {
     if (with_event) clReleaseEvent(event);
   }
   const int64_t enqueued_ns = MonotonicNowNs();
-  Check(clFinish(device.queue()), "clFinish");
+  device.Finish();
   const int64_t end_ns = MonotonicNowNs();
   return {static_cast<double>(enqueued_ns - start_ns) / kRow, static_cast<double>(end_ns - start_ns) / kRow};
 }

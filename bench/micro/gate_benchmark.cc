@@ -27,23 +27,15 @@ class Held {
   LeaseGate gate_;
 };
 
-void BM_AdmitAlone(benchmark::State& state) {
-  Held held(false);
+void BM_Admit(benchmark::State& state, bool tracked) {
+  Held held(tracked);
   for (auto _ : state) {
     benchmark::DoNotOptimize(held.gate().Admit(1000));
     held.gate().Complete(1, 1000, true);
   }
 }
-BENCHMARK(BM_AdmitAlone);
-
-void BM_AdmitTracked(benchmark::State& state) {
-  Held held(true);
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(held.gate().Admit(1000));
-    held.gate().Complete(1, 1000, true);
-  }
-}
-BENCHMARK(BM_AdmitTracked);
+BENCHMARK_CAPTURE(BM_Admit, alone, false);
+BENCHMARK_CAPTURE(BM_Admit, tracked, true);
 
 }  // namespace
 }  // namespace xpool

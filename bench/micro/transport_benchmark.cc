@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "transport/testing/tls_pair.h"
+#include "transport/testing/ucx_pair.h"
 
 namespace xpool::transport {
 namespace {
@@ -19,6 +20,16 @@ constexpr size_t kBulkPieceBytes = kMiB;
 using MakePair = ChannelPair (*)();
 
 ChannelPair MakeDefaultRingPair() { return MakeRingPair(); }
+
+UcxOptions UcxOver(const char* transports) {
+  UcxOptions options;
+  options.transports = transports;
+  options.bulk = true;
+  return options;
+}
+
+ChannelPair MakeUcxTcpPair() { return MakeUcxPair(UcxOver("tcp")); }
+ChannelPair MakeUcxShmPair() { return MakeUcxPair(UcxOver("sysv,cma")); }
 
 // Sends back each message of |size| bytes until the other side closes.
 void Echo(Channel* channel, size_t size) {
@@ -69,14 +80,60 @@ void BM_Bulk(benchmark::State& state, MakePair make) {
   peer.join();
 }
 
+// The peer's memory, and a byte when all of it has been written.
+struct PutTarget {
+  UcxChannel* channel;
+  std::vector<std::byte> memory = std::vector<std::byte>(kBulkBytes);
+  std::unique_ptr<BulkRegion> region = channel->bulk()->Register(memory).value();
+
+  // Answers each byte with one, until the other side closes.
+  void Serve() { Echo(channel, 1); }
+};
+
+bool PutAll(UcxChannel* channel, const BulkTarget& target, std::span<const std::byte> bytes) {
+  BulkLane* const bulk = channel->bulk();
+  uint64_t last = 0;
+  for (size_t done = 0; done < bytes.size();) {
+    const absl::StatusOr<uint64_t> put = bulk->Put(target, done, bytes.subspan(done, kBulkPieceBytes));
+    if (!put.ok() || (*put == 0 && !bulk->WaitForPut(last, Deadline::Never()).ok())) return false;
+    if (*put == 0) continue;
+    last = *put;
+    done += kBulkPieceBytes;
+  }
+  return bulk->WaitForPut(last, Deadline::Never()).ok();
+}
+
+void BM_BulkPut(benchmark::State& state, const char* transports) {
+  UcxPair pair = MakeUcxEnds(UcxOver(transports));
+  PutTarget owner{pair.right.get()};
+  std::thread peer([&] { owner.Serve(); });
+  const std::unique_ptr<BulkTarget> target = pair.left->bulk()->Open(owner.region->key()).value();
+  std::vector<std::byte> bytes(kBulkBytes, std::byte{1});
+  const iovec written{bytes.data(), 1};
+  for (auto _ : state) {
+    if (!PutAll(pair.left.get(), *target, bytes)) break;
+    if (!SendAll(*pair.left, {&written, 1}, Deadline::Never()).ok()) break;
+    if (!ReceiveAll(*pair.left, std::span(bytes).first(1), Deadline::Never()).ok()) break;
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(kBulkBytes));
+  pair.left->Close();
+  peer.join();
+}
+
 BENCHMARK_CAPTURE(BM_RoundTrip, unix, MakeUnixPair)->Arg(64)->UseRealTime();
 BENCHMARK_CAPTURE(BM_RoundTrip, tcp, MakeTcpPair)->Arg(64)->UseRealTime();
 BENCHMARK_CAPTURE(BM_RoundTrip, tls, MakeTlsPair)->Arg(64)->UseRealTime();
 BENCHMARK_CAPTURE(BM_RoundTrip, ring, MakeDefaultRingPair)->Arg(64)->UseRealTime();
+BENCHMARK_CAPTURE(BM_RoundTrip, ucx_tcp, MakeUcxTcpPair)->Arg(64)->UseRealTime();
+BENCHMARK_CAPTURE(BM_RoundTrip, ucx_shm, MakeUcxShmPair)->Arg(64)->UseRealTime();
 BENCHMARK_CAPTURE(BM_Bulk, unix, MakeUnixPair)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_Bulk, tcp, MakeTcpPair)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_Bulk, tls, MakeTlsPair)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_Bulk, ring, MakeDefaultRingPair)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Bulk, ucx_tcp, MakeUcxTcpPair)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Bulk, ucx_shm, MakeUcxShmPair)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_BulkPut, ucx_tcp, "tcp")->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_BulkPut, ucx_shm, "sysv,cma")->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace xpool::transport

@@ -27,14 +27,14 @@ def run(bench):
         window = bench.window(seconds, 2)
         log = ("--log-completions",)
         pausing = ("--pause-from-ms", str(pause[0] * 1000), "--pause-to-ms", str(pause[1] * 1000))
-        return bench.collect([agent.start("stays", bench.client(window, KERNEL_US, 8, "device", *log)),
-                              agent.start("pauses", bench.client(window, KERNEL_US, 8, "device", *log, *pausing))])
+        return bench.collect([agent.start("stays", bench.client(window, KERNEL_US, 8, *log)),
+                              agent.start("pauses", bench.client(window, KERNEL_US, 8, *log, *pausing))])
 
     with bench.agent() as agent:
         agent.slice("stays", 70)
         agent.slice("pauses", 30)
         for _ in range(bench.repeat):
-            solo = bench.turn(lambda: bench.collect([bench.spawn(bench.client(bench.window(seconds / 3), KERNEL_US))])[0])
+            solo = bench.turn(lambda: bench.run(bench.client(bench.window(seconds / 3), KERNEL_US)))
             stays, pauses = bench.turn(lambda: together(agent))
             inside = sum((pause[0] + 0.05) * 1e9 <= at < pause[1] * 1e9 for at in stays["completed_ns"])
             alone.append(inside / (seconds / 3 - 0.05) / max(1e-9, solo["completions"] / (seconds / 3)))

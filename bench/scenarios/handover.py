@@ -20,7 +20,7 @@ def run(bench):
 
     def one_turn(agent):
         window = bench.window(seconds, 2)
-        program = bench.client(window, KERNEL_US, 8, "device", "--log-kernels")
+        program = bench.client(window, KERNEL_US, 8, "--log-kernels")
         programs = [agent.start("a", program), agent.start("b", program)]
         trace = agent.start_trace((window[1] - now_ns()) / NS)
         return bench.collect([*programs, trace])

@@ -12,12 +12,11 @@ def run(bench):
     with bench.agent() as agent:
         agent.slice("whole", 100)
         for _ in range(bench.repeat):
-            native = bench.turn(lambda: bench.collect([bench.spawn(launch)])[0])
+            native = bench.turn(lambda: bench.run(launch))
             sliced = bench.turn(lambda: agent.run("whole", launch))
-            rate = {}
-            rate["native"] = bench.turn(lambda: bench.collect([bench.spawn(bench.client(bench.window(seconds), 1000))])[0])
-            rate["sliced"] = bench.turn(lambda: agent.run("whole", bench.client(bench.window(seconds), 1000)))
-            turns.append((native, sliced, rate["sliced"]["completions"] / max(1, rate["native"]["completions"])))
+            native_rate = bench.turn(lambda: bench.run(bench.client(bench.window(seconds), 1000)))["completions"]
+            sliced_rate = bench.turn(lambda: agent.run("whole", bench.client(bench.window(seconds), 1000)))["completions"]
+            turns.append((native, sliced, sliced_rate / max(1, native_rate)))
     bench.details["turns"] = turns
 
     def ratio(key):

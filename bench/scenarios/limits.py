@@ -14,7 +14,7 @@ def run(bench):
             agent.slice(name, percent, percent)
             parts = []
             for _ in range(bench.repeat):
-                solo = bench.turn(lambda: bench.collect([bench.spawn(bench.client(bench.window(seconds / 2), 1000))])[0])
+                solo = bench.turn(lambda: bench.run(bench.client(bench.window(seconds / 2), 1000)))
                 limited = bench.turn(lambda: agent.run(name, bench.client(bench.window(seconds), 1000)))
                 parts.append(100 * limited["completions"] / max(1, 2 * solo["completions"]))
             agent.delete(name)

@@ -14,7 +14,7 @@ def run(bench):
     bench.loops(LOW_KERNEL_US)
 
     def requests(window):
-        return bench.client(window, 1000, 1, "device", *periodic)
+        return bench.client(window, 1000, 1, *periodic)
 
     def saturating(window):
         return bench.client(window, LOW_KERNEL_US, 16)

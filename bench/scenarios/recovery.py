@@ -3,7 +3,7 @@ import os
 import signal
 import time
 
-from harness import NS, BenchError, now_ns
+from harness import NS, BenchError, now_ns, sleep_until
 from report import Row, median
 
 TITLE = "a lease holder is killed with SIGKILL"
@@ -22,9 +22,9 @@ def victim_pid(agent) -> int:
 
 def one_turn(bench, agent):
     window = bench.window(2.5, 2)
-    victim = agent.start("victim", bench.client(window, KERNEL_US, 8, "device", "--memory", str(16 << 20)))
-    other = agent.start("other", bench.client(window, KERNEL_US, 8, "device", "--log-completions"))
-    time.sleep(max(0, window[0] - now_ns()) / NS + 1)
+    victim = agent.start("victim", bench.client(window, KERNEL_US, 8, "--memory", str(16 << 20)))
+    other = agent.start("other", bench.client(window, KERNEL_US, 8, "--log-completions"))
+    sleep_until(window[0] + NS)
     pid = victim_pid(agent)
     killed_ns = now_ns()
     os.kill(pid, signal.SIGKILL)

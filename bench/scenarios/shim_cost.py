@@ -15,7 +15,7 @@ def run(bench):
     with bench.agent(drivers=library, environment=null) as agent:
         agent.slice("whole", 100)
         for _ in range(bench.repeat):
-            native = bench.turn(lambda: bench.collect([bench.spawn(launch, native_environment)])[0])
+            native = bench.turn(lambda: bench.run(launch, native_environment))
             turns.append((native, bench.turn(lambda: agent.run("whole", launch))))
     bench.details["turns"] = turns
 

@@ -1,5 +1,5 @@
 """Total throughput of two programs in slices, against native time-sharing of the same two."""
-from harness import NS, now_ns
+from harness import sleep_until
 from report import Row, median
 
 TITLE = "total throughput of two slices against native time-sharing"
@@ -32,10 +32,8 @@ def run(bench):
         def sliced(program_of, seconds):
             window = bench.window(seconds, 2)
             programs = [agent.start(name, program_of(window)) for name in "ab"]
-            start_in = (window[0] - now_ns()) / NS
-            trace = bench.spawn(["/bin/sh", "-c", f"sleep {start_in:.3f}; exec {bench.binary('xpool')} trace --seconds "
-                                 f"{seconds * 0.9:.2f} --json"], agent.environment)
-            *results, traced = bench.collect([*programs, trace])
+            sleep_until(window[0])
+            *results, traced = bench.collect([*programs, agent.start_trace(seconds * 0.9)])
             return sum(r["completions"] for r in results), used_part(traced)
 
         def native(program_of):
@@ -44,7 +42,7 @@ def run(bench):
 
         for name, us, depth, groups, goal in CASES:
             def program_of(window):
-                return bench.client(window, us, depth, groups)
+                return bench.client(window, us, depth, groups=groups)
             bench.loops(us, groups)
             turns = []
             for _ in range(bench.repeat):
