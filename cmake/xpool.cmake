@@ -13,7 +13,7 @@ endif()
 option(XPOOL_WERROR "Treat warnings as errors" ON)
 set(XPOOL_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined or thread")
 
-if(XPOOL_SANITIZE)
+if(XPOOL_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   set(XPOOL_WERROR OFF)  # g++ 12 warns of what is not there (in std::regex, std::vector) once code is instrumented
 endif()
 
@@ -31,6 +31,9 @@ if(XPOOL_SANITIZE)
   # -O1 and lines alone: such a build takes half the time, and reports name the same lines.
   add_compile_options(-fsanitize=${XPOOL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1)
   add_link_options(-fsanitize=${XPOOL_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND XPOOL_SANITIZE MATCHES address)
+    add_compile_definitions(__SANITIZE_ADDRESS__)  # as g++ tells the code
+  endif()
 endif()
 
 # Abseil comes as shared libraries to our own programs (gRPC uses the same ones) but statically to a library that is loaded
@@ -45,6 +48,19 @@ set(xpool_absl_shared absl::statusor absl::status absl::strings absl::str_format
   absl::synchronization absl::base absl::time absl::inlined_vector absl::random_random absl::btree)
 target_link_libraries(xpool_absl INTERFACE
   "$<IF:$<BOOL:$<TARGET_PROPERTY:XPOOL_GUEST>>,-Wl$<COMMA>--start-group;${xpool_absl_archives};-Wl$<COMMA>--end-group,${xpool_absl_shared}>")
+
+# The same with OpenSSL, for the user's program may bring one of its own: a guest has its archives inside, and shows none
+# of their symbols.
+find_package(OpenSSL 3.0 REQUIRED)
+get_filename_component(xpool_openssl_folder ${OPENSSL_SSL_LIBRARY} DIRECTORY)
+foreach(archive ssl crypto)
+  if(NOT EXISTS ${xpool_openssl_folder}/lib${archive}.a)
+    message(FATAL_ERROR "there is no ${xpool_openssl_folder}/lib${archive}.a; install libssl-dev")
+  endif()
+endforeach()
+add_library(xpool_openssl INTERFACE)
+target_link_libraries(xpool_openssl INTERFACE
+  "$<IF:$<BOOL:$<TARGET_PROPERTY:XPOOL_GUEST>>,${xpool_openssl_folder}/libssl.a;${xpool_openssl_folder}/libcrypto.a,OpenSSL::SSL;OpenSSL::Crypto>")
 
 # xpool_library(NAME SOURCES a.cc ... DEPS target ...): a static library of one folder.
 function(xpool_library name)

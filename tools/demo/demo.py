@@ -2,7 +2,8 @@
 """The main job on real programs: two unmodified OpenCL programs share one XPU in slices of 30 % and 70 %.
 
 Run by `./dev demo`. Starts an agent of its own in a temporary directory on the OpenCL devices of this machine (PoCL's CPU where
-there is no card), and leaves nothing behind but the picture out/demo/shares.svg.
+there is no card), and leaves nothing behind but the picture out/demo/shares.svg and logs beside it. The second act
+(second_machine.py) borrows a slice over the network.
 """
 import argparse
 import json
@@ -14,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from second_machine import second_act
 from share_plot import Line, draw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +32,7 @@ class Demo:
     def __init__(self, build: Path):
         self.xpool = str(build / "bin/xpool")
         self.directory = tempfile.mkdtemp(prefix="xpool-demo-")
+        os.chmod(self.directory, 0o755)  # users of tenants pass through
         self.environment = {**os.environ, "XPOOL_DIR": self.directory}
         self.processes: list[subprocess.Popen] = []
         self.lines = {"training": Line("training"), "hashcat": Line("hashcat")}
@@ -113,11 +116,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build/release", type=Path)
     parser.add_argument("--out", default=ROOT / "out/demo", type=Path)
+    parser.add_argument("--act", choices=["1", "2"], help="only this one")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    demo = Demo(arguments.build.resolve())
+    build = arguments.build.resolve()
+    status = 0 if arguments.act == "2" else first_act(build, arguments.out)
+    if status != 0 or arguments.act == "1":
+        return status
+    return 0 if second_act(build, arguments.out) else 1
+
+
+def first_act(build: Path, out: Path) -> int:
+    demo = Demo(build)
     try:
-        return act(demo, arguments.out)
+        return act(demo, out)
     finally:
         demo.stop()
 
