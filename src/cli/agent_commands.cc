@@ -1,5 +1,6 @@
 // `xpool status` and `xpool agent start|stop|status`.
 
+#include "CLI/CLI.hpp"
 #include "base/status.h"
 #include "cli/agent_client.h"
 #include "cli/context.h"

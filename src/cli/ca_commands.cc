@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "CLI/CLI.hpp"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"

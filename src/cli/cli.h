@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
 #include "cli/context.h"
+
+namespace CLI {
+class App;
+}
 
 namespace xpool::cli {
 

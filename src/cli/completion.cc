@@ -1,5 +1,6 @@
 #include "cli/completion.h"
 
+#include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "cli/context.h"

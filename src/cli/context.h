@@ -8,11 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "base/paths.h"
 #include "cli/agent_launcher.h"
+
+namespace CLI {
+class App;
+}
 
 namespace xpool::cli {
 

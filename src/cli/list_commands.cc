@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "CLI/CLI.hpp"
 #include "base/bytes.h"
 #include "base/share.h"
 #include "base/status.h"

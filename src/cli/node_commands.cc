@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "CLI/CLI.hpp"
 #include "base/status.h"
 #include "cli/context.h"
 #include "cli/format.h"

@@ -4,6 +4,7 @@
 #include <future>
 #include <utility>
 
+#include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/clock.h"

@@ -8,6 +8,7 @@
 #include <optional>
 #include <sstream>
 
+#include "CLI/CLI.hpp"
 #include "absl/strings/str_format.h"
 #include "backend/remote/slice_file.h"
 #include "base/bytes.h"

@@ -1,5 +1,6 @@
 // `xpool slice create|list|get|resize|delete`.
 
+#include "CLI/CLI.hpp"
 #include "base/bytes.h"
 #include "base/share.h"
 #include "base/status.h"

@@ -1,5 +1,6 @@
 #include "cli/slice_options.h"
 
+#include "CLI/CLI.hpp"
 #include "base/bytes.h"
 #include "base/share.h"
 #include "base/status.h"

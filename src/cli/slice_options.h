@@ -4,9 +4,12 @@
 #include <memory>
 #include <string>
 
-#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "xpool.pb.h"
+
+namespace CLI {
+class App;
+}
 
 namespace xpool::cli {
 

@@ -9,6 +9,7 @@
 
 #include <cmath>
 
+#include "CLI/CLI.hpp"
 #include "base/fd.h"
 #include "base/status.h"
 #include "cli/agent_client.h"

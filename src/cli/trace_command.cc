@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 
+#include "CLI/CLI.hpp"
 #include "absl/strings/str_format.h"
 #include "base/status.h"
 #include "cli/agent_client.h"

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "transport/socket_channel.h"
 
 namespace xpool::transport {
@@ -44,7 +45,7 @@ TEST(TcpAddressTest, HostsAndPortsAsPeopleWriteThem) {
   for (const char* bad : {"", "node7", ":7070", "node7:", "node7:port", "node7:65536", "node7:-1", "node7:+1",
                           "node7: 1", "fe80::1:80", "[]:80", "node7:99999999999999999999"})
     EXPECT_EQ(ParseHostPort(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
-  EXPECT_FALSE(ParseHostPort(std::string(300, 'a') + ":80").ok());
+  EXPECT_FALSE(ParseHostPort(absl::StrCat(std::string(300, 'a'), ":80")).ok());
   EXPECT_FALSE(ParseHostPort(std::string_view("a\0b:80", 6)).ok());
 }
 

@@ -2,7 +2,7 @@
 # Shell functions shared by ./dev and .ci/run: messages, package installation, builds with progress.
 
 # Two clones share what ccache knows, as long as they are laid out alike.
-export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 fail() {
