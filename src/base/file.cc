@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -47,9 +48,11 @@ absl::Status CheckTrust(const std::string& path, const struct stat& info, FileTr
 }
 
 absl::StatusOr<std::string> ReadAll(int fd, const std::string& path, size_t most_bytes) {
-  std::string contents(most_bytes + 1, '\0');
+  constexpr size_t kFirstBytes = 16 * 1024;
+  std::string contents;
   size_t size = 0;
-  while (size < contents.size()) {
+  while (size <= most_bytes) {
+    if (size == contents.size()) contents.resize(std::min(most_bytes + 1, std::max(kFirstBytes, 2 * size)));
     const ssize_t got = read(fd, contents.data() + size, contents.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return FileError("read", path);

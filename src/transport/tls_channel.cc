@@ -118,7 +118,8 @@ absl::Status TlsChannel::Prepare(const TlsContext& context, TlsRole role, std::s
   MutexLock lock(&mutex_);
   ERR_clear_error();
   ssl_ = SSL_new(context.get());
-  BIO* bio = ssl_ == nullptr ? nullptr : BIO_new(TlsBio::Method());
+  const bool made = ssl_ != nullptr && SSL_set1_verify_cert_store(ssl_, context.peers()) == 1;
+  BIO* bio = made ? BIO_new(TlsBio::Method()) : nullptr;
   if (bio == nullptr) return absl::ResourceExhaustedError(absl::StrCat("OpenSSL: ", TakeTlsReason("out of memory")));
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);

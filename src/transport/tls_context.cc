@@ -23,9 +23,8 @@ absl::Status BadPart(const char* part) {
 }
 
 // Believes the certificates in |pem|; |part| says whose they are.
-absl::Status LoadTrusted(SSL_CTX* context, const std::string& pem, const char* part) {
+absl::Status LoadTrusted(X509_STORE* store, const std::string& pem, const char* part) {
   const BioPtr bio = PemReader(pem);
-  X509_STORE* store = SSL_CTX_get_cert_store(context);
   int count = 0;
   while (const CertificatePtr certificate = NextCertificate(bio.get())) {
     if (X509_STORE_add_cert(store, certificate.get()) != 1) return BadPart(part);
@@ -34,11 +33,10 @@ absl::Status LoadTrusted(SSL_CTX* context, const std::string& pem, const char* p
   return PemEndedWell() && count > 0 ? absl::OkStatus() : BadPart(part);
 }
 
-absl::Status LoadPeers(SSL_CTX* context, const TlsIdentity& identity) {
-  if (identity.pinned.empty()) return LoadTrusted(context, identity.ca, "the authority's certificate");
+absl::Status LoadPinned(X509_STORE* store, const std::string& pem) {
   // A pinned one need not have signed itself to be believed.
-  X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_PARTIAL_CHAIN);
-  return LoadTrusted(context, identity.pinned, "the pinned certificate");
+  X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+  return LoadTrusted(store, pem, "the pinned certificate");
 }
 
 absl::Status LoadCertificate(SSL_CTX* context, const std::string& pem) {
@@ -81,13 +79,12 @@ absl::Status CheckEveryAuthorityHasAList(X509_STORE* store, const std::vector<Re
   return absl::OkStatus();
 }
 
-absl::Status LoadRevocations(SSL_CTX* context, const std::string& pem) {
+absl::Status LoadRevocations(X509_STORE* store, const std::string& pem) {
   if (pem.empty()) return absl::OkStatus();
   const BioPtr bio = PemReader(pem);
   std::vector<RevocationListPtr> lists;
   while (RevocationListPtr list = NextRevocationList(bio.get())) lists.push_back(std::move(list));
   if (!PemEndedWell() || lists.empty()) return BadPart("the revocation list");
-  X509_STORE* store = SSL_CTX_get_cert_store(context);
   RETURN_IF_ERROR(CheckEveryAuthorityHasAList(store, lists));
   for (const RevocationListPtr& list : lists) {
     if (X509_STORE_add_crl(store, list.get()) != 1) return BadPart("the revocation list");
@@ -104,6 +101,8 @@ absl::Status Configure(SSL_CTX* context) {
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // What stands between our certificate and its authority is in the identity: OpenSSL need not look for it each time.
+  SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
   // One read of the stream brings several records.
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_read_buffer_len(context, kReadAheadBytes);
@@ -120,16 +119,32 @@ absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Create(const TlsIdentity
   // In a guest nothing of ours may run when its process ends: other threads may still send then.
   OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr);
   SSL_CTX* raw = SSL_CTX_new(TLS_method());
-  if (raw == nullptr) return absl::InternalError(absl::StrCat("OpenSSL: ", TakeTlsReason("no TLS context")));
-  std::unique_ptr<TlsContext> context(new TlsContext(raw));
+  X509_STORE* const peers = X509_STORE_new();
+  std::unique_ptr<TlsContext> context(new TlsContext(raw, peers));
+  if (raw == nullptr || peers == nullptr)
+    return absl::InternalError(absl::StrCat("OpenSSL: ", TakeTlsReason("no TLS context")));
   RETURN_IF_ERROR(Configure(raw));
-  RETURN_IF_ERROR(LoadPeers(raw, identity));
+  RETURN_IF_ERROR(identity.pinned.empty() ? LoadTrusted(peers, identity.ca, "the authority's certificate")
+                                          : LoadPinned(peers, identity.pinned));
   RETURN_IF_ERROR(LoadCertificate(raw, identity.certificate));
   RETURN_IF_ERROR(LoadKey(raw, identity.key));
-  RETURN_IF_ERROR(LoadRevocations(raw, identity.crl));
+  RETURN_IF_ERROR(LoadRevocations(peers, identity.crl));
   return context;
 }
 
-TlsContext::~TlsContext() { SSL_CTX_free(context_); }
+absl::StatusOr<std::unique_ptr<TlsContext>> TlsContext::Believing(const std::string& pinned) const {
+  ERR_clear_error();
+  X509_STORE* const peers = X509_STORE_new();
+  if (peers == nullptr) return absl::ResourceExhaustedError("OpenSSL: out of memory");
+  SSL_CTX_up_ref(context_);
+  std::unique_ptr<TlsContext> context(new TlsContext(context_, peers));
+  RETURN_IF_ERROR(LoadPinned(peers, pinned));
+  return context;
+}
+
+TlsContext::~TlsContext() {
+  X509_STORE_free(peers_);
+  SSL_CTX_free(context_);
+}
 
 }  // namespace xpool::transport

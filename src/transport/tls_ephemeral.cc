@@ -1,5 +1,7 @@
 #include "transport/tls_ephemeral.h"
 
+#include <utility>
+
 #include "base/status.h"
 #include "transport/tls_x509.h"
 
@@ -12,7 +14,7 @@ constexpr int64_t kLifeSeconds = 3650 * kDaySeconds;
 
 }  // namespace
 
-absl::StatusOr<TlsIdentity> MakeEphemeralIdentity(const std::string& peer_certificate, int64_t now_unix_s) {
+absl::StatusOr<EphemeralIdentity> MakeEphemeralIdentity(int64_t now_unix_s) {
   ASSIGN_OR_RETURN(const KeyPtr key, NewKey());
   const CertificateSpec spec{.name = kEphemeralName,
                              .serves = true,
@@ -20,10 +22,12 @@ absl::StatusOr<TlsIdentity> MakeEphemeralIdentity(const std::string& peer_certif
                              .not_before_unix_s = now_unix_s - kBackdateSeconds,
                              .not_after_unix_s = now_unix_s + kLifeSeconds};
   ASSIGN_OR_RETURN(const CertificatePtr certificate, MakeCertificate(spec, key.get(), {nullptr, key.get()}));
-  TlsIdentity identity{.certificate = ToPem(certificate.get()), .key = ToPem(key.get()), .pinned = peer_certificate};
-  if (identity.certificate.empty() || identity.key.empty())
+  const std::string own = ToPem(certificate.get()), own_key = ToPem(key.get());
+  if (own.empty() || own_key.empty())
     return absl::ResourceExhaustedError("OpenSSL has no memory left for a certificate");
-  return identity;
+  ASSIGN_OR_RETURN(std::shared_ptr<const TlsContext> context,
+                   TlsContext::Create({.certificate = own, .key = own_key, .pinned = own}));
+  return EphemeralIdentity{own, std::move(context)};
 }
 
 }  // namespace xpool::transport

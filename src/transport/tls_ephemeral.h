@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -14,7 +15,13 @@ namespace xpool::transport {
 // The name in each such certificate: a client passes it as TlsChannel::Handshake()'s server name.
 inline constexpr char kEphemeralName[] = "xpool-worker";
 
-// A new key and certificate; the one peer that is believed is the holder of |peer_certificate| (PEM).
-absl::StatusOr<TlsIdentity> MakeEphemeralIdentity(const std::string& peer_certificate, int64_t now_unix_s);
+struct EphemeralIdentity {
+  std::string certificate;  // PEM
+  std::shared_ptr<const TlsContext>
+      context;  // believes only itself; Believing() a peer's certificate is what it is for
+};
+
+// A new key and certificate.
+absl::StatusOr<EphemeralIdentity> MakeEphemeralIdentity(int64_t now_unix_s);
 
 }  // namespace xpool::transport

@@ -83,9 +83,7 @@ absl::StatusOr<PeerCopies::ChannelPtr> PeerCopies::Secure(UniqueFd socket, const
                                                           std::string* certificate, const Deadline& deadline) const {
   ASSIGN_OR_RETURN(ChannelPtr plain, transport::AdoptStreamSocket(std::move(socket), "another worker"));
   if (!options_.identity.has_value()) return plain;
-  transport::TlsIdentity identity = *options_.identity;
-  identity.pinned = expected;
-  ASSIGN_OR_RETURN(const std::unique_ptr<transport::TlsContext> context, transport::TlsContext::Create(identity));
+  ASSIGN_OR_RETURN(const auto context, options_.identity->context->Believing(expected));
   const char* const name = role == TlsRole::kClient ? transport::kEphemeralName : "";
   ASSIGN_OR_RETURN(std::unique_ptr<transport::TlsChannel> channel,
                    transport::TlsChannel::Handshake(std::move(plain), *context, role, name, deadline));

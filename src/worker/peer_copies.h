@@ -22,7 +22,7 @@
 #include "base/mutex.h"
 #include "transport/channel.h"
 #include "transport/tls_channel.h"
-#include "transport/tls_context.h"
+#include "transport/tls_ephemeral.h"
 #include "wire/attach.h"
 #include "wire/peer.h"
 #include "wire_opencl/notices.h"
@@ -33,7 +33,7 @@ namespace xpool::worker {
 
 struct PeerOptions {
   // By which the session's lanes are known; nothing when they are not under TLS, and then no copy is.
-  std::optional<transport::TlsIdentity> identity;
+  std::optional<transport::EphemeralIdentity> identity;
   // A connection to another session's worker, on which the preamble has been sent.
   std::function<absl::StatusOr<UniqueFd>(const std::string& address, const wire::Preamble& preamble,
                                          const transport::Deadline& deadline)>

@@ -81,7 +81,7 @@ class PeerCopiesTest : public testing::TestWithParam<bool> {
   wire::Security security() const { return tls() ? wire::Security::kTls : wire::Security::kPlain; }
 
   void Make(Node* node, PeerOptions options) {
-    if (tls()) options.identity = *transport::MakeEphemeralIdentity("", UnixNowNs() / kNsPerSec);
+    if (tls()) options.identity = *transport::MakeEphemeralIdentity(UnixNowNs() / kNsPerSec);
     options.dial = [this](const std::string&, const wire::Preamble& preamble, const Deadline&) {
       return Dial(preamble);
     };
@@ -189,7 +189,7 @@ TEST_P(PeerCopiesTest, SessionsOfDifferentSecurityRefuseEachOther) {
 TEST_P(PeerCopiesTest, BufferThatIsGoneByThenIsRefused) {
   const std::string certificate = certificate_[&from_];
   PeerOptions options;
-  if (tls()) options.identity = *transport::MakeEphemeralIdentity("", UnixNowNs() / kNsPerSec);
+  if (tls()) options.identity = *transport::MakeEphemeralIdentity(UnixNowNs() / kNsPerSec);
   certificate_[&to_] = options.identity.has_value() ? options.identity->certificate : "";
   to_.copies = std::make_unique<PeerCopies>(options, [](const wire_cl::Invite&) -> absl::StatusOr<HeldBuffer> {
     return absl::FailedPreconditionError("released");

@@ -60,8 +60,9 @@ void* CL_API_CALL EntryPoint(const char* name) { return cl::FindEntryPoint(name)
 // The session's life, from Start to the process's end.
 class Tenant {
  public:
-  Tenant(AgentLine* line, const Start& start)
-      : line_(line), dials_(line), start_(start), ended_(eventfd(0, EFD_CLOEXEC)) {}
+  // |identity|: by which the session's lanes are known where they are under TLS.
+  Tenant(AgentLine* line, const Start& start, absl::StatusOr<transport::EphemeralIdentity> identity)
+      : line_(line), dials_(line), start_(start), identity_(std::move(identity)), ended_(eventfd(0, EFD_CLOEXEC)) {}
 
   // |sandbox|: prepared, not entered yet.
   absl::StatusOr<Started> Begin(sandbox::Sandbox sandbox);
@@ -70,17 +71,17 @@ class Tenant {
 
  private:
   absl::Status OpenSlice();
-  absl::Status MakeIdentity();
   PeerOptions PeersOf();
   void Handle(AgentLine::Received received);
   void ReportTraffic();
+  bool tls() const { return !start_.client_certificate.empty(); }
 
   AgentLine* const line_;
   DialRequests dials_;
   const Start start_;
+  const absl::StatusOr<transport::EphemeralIdentity> identity_;
   const UniqueFd ended_;
   Session* slice_ = nullptr;
-  std::optional<transport::TlsIdentity> identity_;  // when the session's lanes are under TLS
   cl::DispatchTable shim_, api_;
   ClientSession* session_ = nullptr;  // never destroyed
   std::unique_ptr<LaneDoor> door_;
@@ -99,15 +100,9 @@ absl::Status Tenant::OpenSlice() {
   return absl::OkStatus();
 }
 
-// A certificate of this session's own.
-absl::Status Tenant::MakeIdentity() {
-  if (start_.client_certificate.empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(identity_, transport::MakeEphemeralIdentity(start_.client_certificate, UnixNowNs() / kNsPerSec));
-  return absl::OkStatus();
-}
-
 PeerOptions Tenant::PeersOf() {
-  PeerOptions options{.identity = identity_};
+  PeerOptions options;
+  if (tls()) options.identity = *identity_;
   options.dial = [this](const std::string& address, const wire::Preamble& preamble,
                         const transport::Deadline& deadline) { return dials_.Dial(address, preamble, deadline); };
   return options;
@@ -116,10 +111,10 @@ PeerOptions Tenant::PeersOf() {
 // Files are opened before the sandbox keeps them out of reach, and clients are let in after.
 absl::StatusOr<Started> Tenant::Begin(sandbox::Sandbox sandbox) {
   RETURN_IF_ERROR(OpenSlice());
-  RETURN_IF_ERROR(MakeIdentity());
-  std::unique_ptr<transport::TlsContext> tls;
-  if (identity_.has_value()) {
-    ASSIGN_OR_RETURN(tls, transport::TlsContext::Create(*identity_));
+  std::unique_ptr<transport::TlsContext> lanes;
+  if (tls()) {
+    RETURN_IF_ERROR(identity_.status());
+    ASSIGN_OR_RETURN(lanes, identity_->context->Believing(start_.client_certificate));
   }
   ASSIGN_OR_RETURN(std::vector<std::string> missing, Confine(std::move(sandbox), start_.tenancy));
   ASSIGN_OR_RETURN(std::unique_ptr<KernelOutput> output, KernelOutput::Take(STDOUT_FILENO));
@@ -130,13 +125,13 @@ absl::StatusOr<Started> Tenant::Begin(sandbox::Sandbox sandbox) {
   options.slice_status = [slice = slice_] { return slice->status(); };
   options.peers = PeersOf();
   session_ = new ClientSession(api_, options);
-  door_ = std::make_unique<LaneDoor>(session_, std::move(tls));
+  door_ = std::make_unique<LaneDoor>(session_, std::move(lanes));
   std::thread([this] {
     pthread_setname_np(pthread_self(), "xpool-calls");
     outcome_ = session_->Run(kFirstLaneNs);
     eventfd_write(ended_.get(), 1);
   }).detach();
-  return Started{.certificate = identity_.has_value() ? identity_->certificate : "",
+  return Started{.certificate = tls() ? identity_->certificate : "",
                  .memory_limit_bytes = slice_->memory_limit_bytes(),
                  .missing = std::move(missing)};
 }
@@ -196,14 +191,6 @@ absl::StatusOr<std::optional<Start>> AwaitStart(AgentLine* line) {
   }
 }
 
-// What OpenSSL loads and computes at its first use is done before somebody waits for it, and while files are in reach.
-void WarmTls() {
-  absl::StatusOr<transport::TlsIdentity> identity = transport::MakeEphemeralIdentity("", UnixNowNs() / kNsPerSec);
-  if (!identity.ok()) return;  // whoever needs it is told
-  identity->pinned = identity->certificate;
-  transport::TlsContext::Create(*identity).status().IgnoreError();
-}
-
 void SayEnded(AgentLine* line, const absl::Status& why) {
   line->Send(Ended{why.code(), std::string(why.message())}).IgnoreError();
 }
@@ -233,7 +220,8 @@ absl::Status RunWorker(const WorkerOptions& options) {
   setenv("XPOOL_DIR", options.paths.directory.c_str(), 1);
   setenv("POCL_AFFINITY", "1", 0);  // as `xpool run` has it for programs in slices, and for the same reason
   RETURN_IF_ERROR(WarmDriver(options.driver_library));
-  WarmTls();
+  // Before somebody waits for it, and while the files that OpenSSL wants to see are in reach.
+  absl::StatusOr<transport::EphemeralIdentity> identity = transport::MakeEphemeralIdentity(UnixNowNs() / kNsPerSec);
   ASSIGN_OR_RETURN(
       sandbox::Sandbox sandbox,
       sandbox::Sandbox::Prepare(sandbox::ProfileOfLibrary(options.driver_library), sandbox::Sockets::kUnix));
@@ -243,7 +231,7 @@ absl::Status RunWorker(const WorkerOptions& options) {
   if (!start.has_value()) return absl::OkStatus();
   last_line = &line;
   std::set_terminate(&Terminate);
-  Tenant tenant(&line, *start);
+  Tenant tenant(&line, *start, std::move(identity));
   const absl::StatusOr<Started> started = tenant.Begin(std::move(sandbox));
   if (!started.ok()) {
     SayEnded(&line, started.status());

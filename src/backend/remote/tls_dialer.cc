@@ -1,5 +1,6 @@
 #include "backend/remote/tls_dialer.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +20,6 @@ namespace xpool::remote {
 using transport::Channel;
 using transport::Deadline;
 using transport::TlsContext;
-using transport::TlsIdentity;
 
 namespace {
 
@@ -44,25 +44,25 @@ class TlsDialer final : public Dialer {
                                                      const Deadline& deadline) {
     ASSIGN_OR_RETURN(const pki::Identity identity,
                      pki::LoadIdentity(identity_path_, pki::Role::kUser, UnixNowNs() / kNsPerSec));
+    ASSIGN_OR_RETURN(const std::shared_ptr<const TlsContext> context, TlsContext::Create(identity.tls));
     if (purpose == wire::Purpose::kAttach) {
       MutexLock lock(&mutex_);
-      attached_as_ = identity.tls;
+      attached_as_ = context;
     }
-    ASSIGN_OR_RETURN(const std::unique_ptr<TlsContext> context, TlsContext::Create(identity.tls));
     return Connect(*context, host_, purpose, session_id, deadline);
   }
 
   absl::StatusOr<std::unique_ptr<Channel>> DialWorker(uint64_t session_id, const std::string& worker_certificate,
                                                       const Deadline& deadline) {
     // The worker believes the certificate with which the session was begun, whatever was issued since.
-    TlsIdentity own;
+    std::shared_ptr<const TlsContext> own;
     {
       MutexLock lock(&mutex_);
-      own = {.certificate = attached_as_.certificate, .key = attached_as_.key, .pinned = worker_certificate};
+      own = attached_as_;
     }
-    if (worker_certificate.empty())
+    if (own == nullptr || worker_certificate.empty())
       return absl::InvalidArgumentError("the agent has not said by which certificate its worker is known");
-    ASSIGN_OR_RETURN(const std::unique_ptr<TlsContext> context, TlsContext::Create(own));
+    ASSIGN_OR_RETURN(const std::unique_ptr<TlsContext> context, own->Believing(worker_certificate));
     return Connect(*context, transport::kEphemeralName, wire::Purpose::kLane, session_id, deadline);
   }
 
@@ -78,7 +78,7 @@ class TlsDialer final : public Dialer {
 
   const std::string target_, host_, identity_path_;
   Mutex mutex_;
-  TlsIdentity attached_as_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const TlsContext> attached_as_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
