@@ -89,6 +89,15 @@ if(XPOOL_PCH AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
   add_compile_options("SHELL:-Xclang -fno-pch-timestamp")  # else ccache never finds what was built on them
 endif()
 
+# xpool_uninstrumented(TARGET): with sanitizers, they do not look into the target's own sources. For those that parse a
+# command line: CLI11 is templates, and each source would take a minute to compile.
+function(xpool_uninstrumented target)
+  if(XPOOL_SANITIZE)
+    target_compile_options(${target} PRIVATE -fno-sanitize=all -O0)
+    set_target_properties(${target} PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+  endif()
+endfunction()
+
 # xpool_library(NAME SOURCES a.cc ... DEPS target ...): a static library of one folder.
 function(xpool_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
