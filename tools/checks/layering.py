@@ -34,6 +34,8 @@ ALLOWED = {
                "worker_protocol"],
     "sandbox": ["base"],
     "cli": ["base", "slice", "pki", "backend/remote"],
+    "scheduler": ["base"],
+    "sim": ["base", "scheduler"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 CLOCK = re.compile(  # a call; the system calls' names alone may be written, as in a filter of them

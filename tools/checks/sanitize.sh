@@ -20,7 +20,7 @@ tests=(base_test slice_test session_test opencl_shim_test null_driver_test local
 if [ "$preset" = asan ]; then
   # One thread, so nothing for the thread sanitizer.
   tests+=(arbiter_test arbiter_property_test device_test opencl_api_test opencl_test wire_test
-    wire_opencl_test wire_codec_test worker_protocol_test)
+    wire_opencl_test wire_codec_test worker_protocol_test scheduler_test sim_test)
   targets=(all)
 else
   targets=("${tests[@]}" conformance saturate xpool_opencl_shim)

@@ -1,0 +1,47 @@
+// FGD's measure of fragmentation: how much of a node's idle compute a pod of the target workload could not use, on
+// average over its types (Weng et al., "Beware of Fragmentation", USENIX ATC'23, section 4.1). Immutable once made;
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/mix.h"
+#include "scheduler/node_state.h"
+
+namespace xpool::scheduler {
+
+class Fragmentation {
+ public:
+  // The target workload: the typical types of |mix| (see TypicalOf()). They should ask for at most one kind of card
+  // each; of others the first is looked at.
+  explicit Fragmentation(const Mix& mix);
+
+  // F of |node| in thousandths of a card. A type that could not be placed for want of CPU, or of cards
+  // of its models with enough left, can use nothing; one that could, all cards with enough left. A node's memory is not
+  // looked at. Summed up in the order of the published program, as its roundings decide between equals.
+  double Of(const NodeState& node) const;
+
+ private:
+  // Types that ask for the same of a card.
+  struct CardKind {
+    int32_t compute = 0;  // basis points
+    uint64_t memory_bytes = 0;
+    ModelSet models = 0;
+    friend bool operator==(const CardKind&, const CardKind&) = default;
+  };
+  struct Type {
+    int64_t cpu_milli;
+    int32_t kind;  // in |kinds_|; kNoCards
+    int32_t cards;
+    double part;  // of all pods
+  };
+  static constexpr int32_t kNoCards = -1;
+
+  int32_t KindOf(const CardRequest& request);
+
+  std::vector<CardKind> kinds_;
+  std::vector<Type> types_;
+};
+
+}  // namespace xpool::scheduler

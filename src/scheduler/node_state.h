@@ -1,0 +1,64 @@
+// What is left on one node: the value that filters and policies compute with. Small, copied freely: a policy looks at
+// the node as it is and as it would be. Pure, no allocation.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "scheduler/demand.h"
+
+namespace xpool::scheduler {
+
+using CardSet = uint16_t;  // a bit a card of the node
+static_assert(sizeof(CardSet) * 8 >= kMostCards);
+
+struct CardState {
+  uint64_t idle_bytes = 0;
+  uint16_t idle = 10'000;  // compute, in basis points as Share has them
+  uint8_t model = 0;       // its bit in a ModelSet
+  bool usable = true;      // healthy, and not withdrawn
+
+  bool whole() const { return idle == 10'000; }
+  int idle_milli() const { return idle / 10; }
+
+  friend bool operator==(const CardState&, const CardState&) = default;
+};
+
+// The cards of each request of a demand, in its order; none of those that it does not have.
+using Cards = std::array<CardSet, kMostRequests>;
+
+class NodeState {
+ public:
+  int64_t cpu_milli = 0;  // may be negative, as compute and memory of a card may not: a node may shrink under its pods
+  int64_t memory_bytes = 0;
+  uint32_t kinds = 0;  // of the pods with cards on it: bit 0, they share a card; bit n, they have n whole ones
+  uint16_t group = 0;  // of its pool's (pool_groups.h)
+
+  std::span<const CardState> cards() const { return {cards_.data(), count_}; }
+  CardState& card(int index) { return cards_[index]; }
+  // False when the node has kMostCards.
+  bool AddCard(const CardState& card);
+
+  // Whether |demand| can be placed here.
+  bool Fits(const Demand& demand) const;
+  // The cards that could serve one of |request|.
+  CardSet Candidates(const CardRequest& request) const;
+
+  // REQUIRES: it was found to fit with these cards / is on them.
+  void Take(const Demand& demand, const Cards& cards);
+  void Give(const Demand& demand, const Cards& cards);
+
+  int64_t idle_milli() const;  // compute, of all usable cards
+  int whole_count() const;     // cards that nobody uses
+
+ private:
+  std::array<CardState, kMostCards> cards_{};
+  uint8_t count_ = 0;
+};
+
+// Each request on the cards that have the least compute left (then the least memory, then the lowest number), as far as
+// that leaves enough for the other requests. REQUIRES: |demand| fits.
+Cards TightestCards(const NodeState& node, const Demand& demand);
+
+}  // namespace xpool::scheduler

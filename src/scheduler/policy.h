@@ -1,0 +1,52 @@
+// How good a placement is: policies as pure functions of a node before and after it. Which nodes are possible, and what
+// was looked at before, is not their business (candidates.h). Immutable once made; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "scheduler/mix.h"
+#include "scheduler/node_state.h"
+#include "scheduler/pool_groups.h"
+
+namespace xpool::scheduler {
+
+class Policy {
+ public:
+  virtual ~Policy() = default;
+
+  // What a policy thinks of a node as such; it is asked once for all ways to place something there.
+  virtual double Value(const NodeState& /*node*/) const { return 0; }
+
+  // What it thinks of placing |demand| on |before|, of which Value() said |value|, so that it becomes |after|. The
+  // highest score wins; equal ones are ties, which go to the first set of cards and the node of the lowest rank.
+  virtual int64_t Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const = 0;
+
+  // Whether a pod that shares a card gets the one with the best score, or the tightest of all.
+  virtual bool scores_cards() const { return false; }
+};
+
+// What a policy may know beforehand.
+struct Outlook {
+  Mix mix;                        // the workload so far
+  std::vector<NodeGroup> groups;  // the pool
+};
+
+// "bestfit", "packing", "clustering", "dotprod", "fgd": those of the FGD paper's comparison, exactly as published.
+// "xpool": ours. INVALID_ARGUMENT names them all.
+absl::StatusOr<std::unique_ptr<Policy>> MakePolicy(absl::string_view name, const Outlook& outlook);
+
+// The best way to place a demand on one node.
+struct Option {
+  int64_t score = 0;
+  Cards cards;
+};
+std::optional<Option> BestOption(const Policy& policy, const Demand& demand, const NodeState& node);
+
+}  // namespace xpool::scheduler
