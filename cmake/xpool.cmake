@@ -63,7 +63,8 @@ target_link_libraries(xpool_openssl INTERFACE
   "$<IF:$<BOOL:$<TARGET_PROPERTY:XPOOL_GUEST>>,${xpool_openssl_folder}/libssl.a;${xpool_openssl_folder}/libcrypto.a,OpenSSL::SSL;OpenSSL::Crypto>")
 
 # Most of a compilation is the reading of the same system headers, so they are read once: for libraries, and for tests. Every
-# source still includes what it uses: the tsan preset builds without.
+# source still includes what it uses: the presets with sanitizers build without. (What clang precompiles has paths in it,
+# so that ccache would find nothing from another clone.)
 option(XPOOL_PCH "Read the common headers once (precompiled)" ON)
 set(xpool_common_headers <algorithm> <atomic> <cstring> <functional> <map> <memory> <string> <thread> <vector>
   <absl/container/flat_hash_map.h> <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/strings/str_format.h>
@@ -85,9 +86,6 @@ function(xpool_share_headers target from)
     target_precompile_headers(${target} REUSE_FROM ${from})
   endif()
 endfunction()
-if(XPOOL_PCH AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")  # else ccache never finds what was built on them
-endif()
 
 # xpool_uninstrumented(TARGET): with sanitizers, they do not look into the target's own sources. For those that parse a
 # command line: CLI11 is templates, and each source would take a minute to compile.
