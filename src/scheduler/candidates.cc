@@ -28,6 +28,8 @@ void Candidates::Refresh(const NodeTable& nodes, size_t block) {
 std::optional<Choice> Candidates::Best(const NodeTable& nodes) {
   opinions_.resize(nodes.size());
   best_.resize(nodes.blocks(), kNone);
+  if (epoch_ != policy_->epoch()) stamp_ = 0;  // what was said of any node is out of date
+  epoch_ = policy_->epoch();
   NodeIndex best = kNone;
   for (size_t block = 0; block < nodes.blocks(); ++block) {
     if (nodes.block_stamp(block) > stamp_) Refresh(nodes, block);

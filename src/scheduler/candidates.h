@@ -37,7 +37,8 @@ class Candidates {
 
   const Policy* const policy_;
   const Demand demand_;
-  uint64_t stamp_ = 0;             // of the nodes when they were looked at last
+  uint64_t epoch_ = 0;             // of the policy when it was asked last
+  uint64_t stamp_ = 0;             // of the nodes then
   std::vector<Opinion> opinions_;  // by node
   std::vector<NodeIndex> best_;    // by block; kNone
 };

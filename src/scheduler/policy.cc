@@ -20,8 +20,7 @@ constexpr std::array kMakers = {
     Maker{"dotprod", [](const Outlook&) -> std::unique_ptr<Policy> { return std::make_unique<DotProduct>(); }},
     Maker{"fgd", [](const Outlook& of) -> std::unique_ptr<Policy> { return std::make_unique<Fgd>(of.mix); }},
     Maker{"packing", [](const Outlook&) -> std::unique_ptr<Policy> { return std::make_unique<Packing>(); }},
-    Maker{"xpool",
-          [](const Outlook& of) -> std::unique_ptr<Policy> { return std::make_unique<Xpool>(of.mix, of.groups); }},
+    Maker{"xpool", [](const Outlook& of) -> std::unique_ptr<Policy> { return std::make_unique<Xpool>(of); }},
 };
 
 // Whether an earlier card of |candidates| than |card| is just like it.

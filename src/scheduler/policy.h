@@ -1,5 +1,6 @@
 // How good a placement is: policies as pure functions of a node before and after it. Which nodes are possible, and what
-// was looked at before, is not their business (candidates.h). Immutable once made; thread-safe.
+// was looked at before, is not their business (candidates.h). One that is not told of the pool (Observe()) is immutable
+// and thread-safe, if it does not say otherwise.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "scheduler/mix.h"
 #include "scheduler/node_state.h"
+#include "scheduler/node_table.h"
 #include "scheduler/pool_groups.h"
 
 namespace xpool::scheduler {
@@ -30,6 +32,11 @@ class Policy {
 
   // Whether a pod that shares a card gets the one with the best score, or the tightest of all.
   virtual bool scores_cards() const { return false; }
+
+  // Looks at the pool as it has become; to be called every so often. What was said before holds as long as epoch() is
+  // the same.
+  virtual void Observe(const NodeTable& /*nodes*/) {}
+  virtual uint64_t epoch() const { return 0; }
 };
 
 // What a policy may know beforehand.

@@ -47,7 +47,7 @@ std::vector<Ask> AsksOf(const Mix& mix, const std::vector<NodeGroup>& groups, do
 }  // namespace
 
 Prices::Prices(const Mix& mix, const std::vector<NodeGroup>& groups, const PriceOptions& options)
-    : card_(groups.size()), cpu_(groups.size()) {
+    : cards_(groups.size()), cores_(groups.size()) {
   const std::vector<Capacity> capacities = CapacitiesOf(groups);
   double cards = 0;
   for (const Capacity& capacity : capacities) cards += capacity.cards;
@@ -59,11 +59,11 @@ Prices::Prices(const Mix& mix, const std::vector<NodeGroup>& groups, const Price
     for (const Ask& ask : asks) {
       weight.clear();
       double best = 1e300;
-      for (const size_t g : ask.groups) best = std::min(best, card_[g] * ask.cards + cpu_[g] * ask.cores);
+      for (const size_t g : ask.groups) best = std::min(best, cards_[g] * ask.cards + cores_[g] * ask.cores);
       double sum = 0;
       for (const size_t g : ask.groups) {
         const double room = capacities[g].cards + 1e-3 * capacities[g].cores;  // larger groups take more
-        weight.push_back(room * std::exp((best - card_[g] * ask.cards - cpu_[g] * ask.cores) / options.temperature));
+        weight.push_back(room * std::exp((best - cards_[g] * ask.cards - cores_[g] * ask.cores) / options.temperature));
         sum += weight.back();
       }
       for (size_t i = 0; i < ask.groups.size(); ++i) {
@@ -77,8 +77,8 @@ Prices::Prices(const Mix& mix, const std::vector<NodeGroup>& groups, const Price
       const auto raise = [step](double price, double used, double there, double unit) {
         return there <= 0 ? price : std::max(0.0, price + step * unit * (used / there - 1));
       };
-      card_[g] = raise(card_[g], load[g].cards, capacities[g].cards, 1);
-      cpu_[g] = raise(cpu_[g], load[g].cores, capacities[g].cores, 0.1);
+      cards_[g] = raise(cards_[g], load[g].cards, capacities[g].cards, 1);
+      cores_[g] = raise(cores_[g], load[g].cores, capacities[g].cores, 0.1);
     }
   }
 }

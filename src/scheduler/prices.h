@@ -22,12 +22,12 @@ class Prices {
  public:
   Prices(const Mix& mix, const std::vector<NodeGroup>& groups, const PriceOptions& options = {});
 
-  // Of a thousandth of a card, and of a core, in cards; both at least 0.
-  double card_milli(uint16_t group) const { return card_[group]; }
-  double cpu_milli(uint16_t group) const { return cpu_[group]; }
+  // Of a card and of a core on nodes of |group|, in cards; at least 0.
+  double card(uint16_t group) const { return cards_[group]; }
+  double core(uint16_t group) const { return cores_[group]; }
 
  private:
-  std::vector<double> card_, cpu_;
+  std::vector<double> cards_, cores_;
 };
 
 }  // namespace xpool::scheduler

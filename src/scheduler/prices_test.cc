@@ -31,21 +31,21 @@ TEST(PoolGroupsTest, NodesAreAlikeByCardsAndCapacity) {
 TEST(PricesTest, CardsThatSomeCannotDoWithoutCostMore) {
   // Half of the pods could go anywhere, the others only to one model, of which there is half.
   const Prices prices({{{Pod(100, kAnyModel), 1}, {Pod(100, 0b01), 1}}}, Groups(10'000));
-  EXPECT_GT(prices.card_milli(0), prices.card_milli(1) + 0.05);
-  EXPECT_NEAR(prices.cpu_milli(0), 0, 1e-9);
+  EXPECT_GT(prices.card(0), prices.card(1) + 0.05);
+  EXPECT_NEAR(prices.core(0), 0, 1e-9);
 }
 
 TEST(PricesTest, WhatThereIsPlentyOfCostsNothing) {
   const Prices prices({{{Pod(100, kAnyModel), 1}}}, Groups(10'000), {.fill = 0.5});
-  EXPECT_NEAR(prices.card_milli(0), 0, 1e-9);
-  EXPECT_NEAR(prices.card_milli(1), 0, 1e-9);
+  EXPECT_NEAR(prices.card(0), 0, 1e-9);
+  EXPECT_NEAR(prices.card(1), 0, 1e-9);
 }
 
 TEST(PricesTest, ScarceCpuHasAPrice) {
   const Prices prices({{{Pod(3000, kAnyModel), 1}}}, Groups(1'000), {.fill = 0.5});
-  EXPECT_EQ(prices.cpu_milli(0), 0);  // no such pod fits anywhere
+  EXPECT_EQ(prices.core(0), 0);  // no such pod fits anywhere
   const Prices fitting({{{Pod(1000, kAnyModel), 2}, {{.cpu_milli = 1000}, 1}}}, Groups(1'000));
-  EXPECT_GT(fitting.cpu_milli(0), 0.001);
+  EXPECT_GT(fitting.core(0), 0.001);
 }
 
 }  // namespace
