@@ -82,6 +82,7 @@ void AddAll(Commands& commands) {
   AddNode(commands);
   AddNodes(commands);
   AddCa(commands);
+  AddSim(commands);
   AddCompletion(commands);
   AddVersion(commands);
 }

@@ -148,7 +148,7 @@ TEST_F(CliTest, EveryCommandHasAPageOfHelp) {
        {"run",       "slice create", "slice list", "slice get",     "slice resize",  "slice delete", "devices",
         "ps",        "top",          "events",     "trace",         "status",        "agent start",  "agent stop",
         "node add",  "node remove",  "ca init",    "ca issue node", "ca issue user", "ca list",      "ca show",
-        "ca revoke", "ca rotate",    "ca retire",  "completion",    "version"}) {
+        "ca revoke", "ca rotate",    "ca retire",  "sim",           "completion",    "version"}) {
     std::vector<std::string> words = {"help"};
     std::istringstream text(line);
     for (std::string word; text >> word;) words.push_back(word);
@@ -237,6 +237,32 @@ TEST_F(CliTest, TraceDrawsWhatTheAgentRecorded) {
   EXPECT_THAT(svg.str(), HasSubstr("</svg>"));
   EXPECT_EQ(Call({"trace", "--seconds", "0.1", "-o", "/nowhere/x.svg"}), kFailed);
   EXPECT_EQ(Call({"trace", "--seconds", "61"}), kUsage);
+}
+
+TEST_F(CliTest, SimulationComparesPoliciesAndNamesWhatIsWrong) {
+  const std::string folder = folder_, nodes = folder + "/nodes.csv", pods = folder + "/pods.csv";
+  std::ofstream(nodes) << "sn,cpu_milli,memory_mib,gpu,model\na,8000,100,2,T4\nb,8000,100,2,T4\n";
+  std::ofstream(pods) << "name,cpu_milli,memory_mib,num_gpu,gpu_milli\np,1000,1,1,500\nq,1000,1,1,500\n";
+  const std::vector<std::string> files = {"sim", "--nodes", nodes, "--pods", pods, "--seeds", "3-4"};
+  const auto with = [&files](std::vector<std::string> more) {
+    more.insert(more.begin(), files.begin(), files.end());
+    return more;
+  };
+  const std::string curves = folder + "/curves.json";
+  EXPECT_EQ(Call(with({"--policy", "fgd,xpool", "--json", curves})), kOk) << err();
+  EXPECT_THAT(out(), HasSubstr("fgd        2"));
+  EXPECT_THAT(out(), HasSubstr("xpool      2"));
+  std::stringstream json;
+  json << std::ifstream(curves).rdbuf();
+  EXPECT_EQ(Json::parse(json.str())["policies"]["xpool"][1]["placed"], 8);  // all cards
+  EXPECT_EQ(Call(with({"--policy", "best"})), kUsage);
+  EXPECT_THAT(err(), HasSubstr("there is no policy \"best\"; there are bestfit"));
+  EXPECT_EQ(Call(with({"--events", "/nowhere"})), kFailed);
+  EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", nodes}), kUsage);
+  EXPECT_THAT(err(), HasSubstr("nodes.csv line 1: column 1 must be \"name\""));
+  EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--seeds", "9-1"}), kUsage);
+  EXPECT_THAT(err(), HasSubstr("neither a seed nor a range"));
+  EXPECT_EQ(Call({"sim", "--nodes", nodes}), kUsage);
 }
 
 TEST_F(CliTest, CompletionKnowsEveryCommand) {

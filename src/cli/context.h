@@ -82,6 +82,7 @@ void AddTrace(Commands& commands);
 void AddCa(Commands& commands);    // ca init|issue|list|revoke|rotate|retire|show
 void AddNode(Commands& commands);  // node add|remove
 void AddNodes(Commands& commands);
+void AddSim(Commands& commands);
 void AddCompletion(Commands& commands);
 void AddVersion(Commands& commands);
 

@@ -15,6 +15,8 @@ using scheduler::NodeState;
 
 namespace {
 
+constexpr int64_t kObserveEach = 50;  // arrivals
+
 // What is averaged is what a table with two decimals would say.
 double InHundredths(double value) { return std::round(value * 100) / 100; }
 
@@ -51,19 +53,21 @@ scheduler::NodeTable InRankOrder(const Cluster& cluster, const std::vector<uint3
 
 }  // namespace
 
-FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arrivals& arrivals,
-                  const scheduler::Policy& policy, double until_pct) {
+FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arrivals& arrivals, scheduler::Policy* policy,
+                  double until_pct) {
   const auto all_milli = static_cast<double>(cluster.compute_milli());
   scheduler::NodeTable nodes = InRankOrder(cluster, arrivals.rank);
   absl::flat_hash_map<Demand, std::unique_ptr<Candidates>> candidates;
   FillCurve curve;
   Buckets buckets;
   int64_t arrived_milli = 0, allocated_milli = 0;
+  int64_t count = 0;
   for (const uint32_t place : arrivals.pods) {
+    if (count++ % kObserveEach == 0) policy->Observe(nodes);
     const Demand& pod = workload.pods[place];
     arrived_milli += pod.compute_milli();
     std::unique_ptr<Candidates>& of_kind = candidates[pod];
-    if (of_kind == nullptr) of_kind = std::make_unique<Candidates>(&policy, pod);
+    if (of_kind == nullptr) of_kind = std::make_unique<Candidates>(policy, pod);
     if (const auto choice = of_kind->Best(nodes); choice.has_value()) {
       NodeState after = nodes[choice->node];
       after.Take(pod, choice->cards);

@@ -18,8 +18,9 @@ struct FillCurve {
   int64_t placed = 0, dropped = 0;
 };
 
-// Until |until_pct| percent of the compute of all cards have been asked for, or nothing arrives any more.
-FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arrivals& arrivals,
-                  const scheduler::Policy& policy, double until_pct);
+// Until |until_pct| percent of the compute of all cards have been asked for, or nothing arrives any more. |policy| is
+// shown the pool every now and then.
+FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arrivals& arrivals, scheduler::Policy* policy,
+                  double until_pct);
 
 }  // namespace xpool::sim

@@ -33,7 +33,7 @@ ALLOWED = {
     "worker": ["base", "lane", "wire_opencl", "generated/opencl/wire", "sandbox", "slice", "shim/opencl",
                "worker_protocol"],
     "sandbox": ["base"],
-    "cli": ["base", "slice", "pki", "backend/remote"],
+    "cli": ["base", "slice", "pki", "backend/remote", "sim"],
     "scheduler": ["base"],
     "sim": ["base", "scheduler"],
 }
