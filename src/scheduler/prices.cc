@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 namespace xpool::scheduler {
 namespace {
@@ -44,43 +46,55 @@ std::vector<Ask> AsksOf(const Mix& mix, const std::vector<NodeGroup>& groups, do
   return asks;
 }
 
+struct Tariff {
+  std::vector<double> cards, cores;  // prices by group
+
+  double Of(const Ask& ask, size_t group) const { return cards[group] * ask.cards + cores[group] * ask.cores; }
+};
+
+// Spreads |ask| over its groups, the cheaper and the larger ones more, and adds that to |load|.
+void Spread(const Ask& ask, const Tariff& tariff, const std::vector<Capacity>& capacities, double temperature,
+            std::vector<Capacity>* load) {
+  double cheapest = std::numeric_limits<double>::max(), sum = 0;
+  for (const size_t group : ask.groups) cheapest = std::min(cheapest, tariff.Of(ask, group));
+  std::vector<double> weights;
+  for (const size_t group : ask.groups) {
+    const double room = capacities[group].cards + 1e-3 * capacities[group].cores;
+    weights.push_back(room * std::exp((cheapest - tariff.Of(ask, group)) / temperature));
+    sum += weights.back();
+  }
+  for (size_t i = 0; i < ask.groups.size(); ++i) {
+    const double pods = ask.pods * weights[i] / sum;
+    (*load)[ask.groups[i]].cards += pods * ask.cards;
+    (*load)[ask.groups[i]].cores += pods * ask.cores;
+  }
+}
+
+// A price after a step of the ascent: up where more is used than there is, down to 0 where less.
+double Raised(double price, double used, double there, double step) {
+  return there <= 0 ? price : std::max(0.0, price + step * (used / there - 1));
+}
+
 }  // namespace
 
-Prices::Prices(const Mix& mix, const std::vector<NodeGroup>& groups, const PriceOptions& options)
-    : cards_(groups.size()), cores_(groups.size()) {
+Prices::Prices(const Mix& mix, const std::vector<NodeGroup>& groups, const PriceOptions& options) {
+  constexpr double kCoreStep = 0.1;  // of a card's
   const std::vector<Capacity> capacities = CapacitiesOf(groups);
   double cards = 0;
   for (const Capacity& capacity : capacities) cards += capacity.cards;
   const std::vector<Ask> asks = AsksOf(mix, groups, cards * options.fill);
-  std::vector<Capacity> load;
-  std::vector<double> weight;
+  Tariff tariff{std::vector<double>(groups.size()), std::vector<double>(groups.size())};
   for (int round = 0; round < options.rounds; ++round) {
-    load.assign(groups.size(), {});
-    for (const Ask& ask : asks) {
-      weight.clear();
-      double best = 1e300;
-      for (const size_t g : ask.groups) best = std::min(best, cards_[g] * ask.cards + cores_[g] * ask.cores);
-      double sum = 0;
-      for (const size_t g : ask.groups) {
-        const double room = capacities[g].cards + 1e-3 * capacities[g].cores;  // larger groups take more
-        weight.push_back(room * std::exp((best - cards_[g] * ask.cards - cores_[g] * ask.cores) / options.temperature));
-        sum += weight.back();
-      }
-      for (size_t i = 0; i < ask.groups.size(); ++i) {
-        const double pods = ask.pods * weight[i] / sum;
-        load[ask.groups[i]].cards += pods * ask.cards;
-        load[ask.groups[i]].cores += pods * ask.cores;
-      }
-    }
+    std::vector<Capacity> load(groups.size());
+    for (const Ask& ask : asks) Spread(ask, tariff, capacities, options.temperature, &load);
     const double step = options.step / (1 + round / 200.0);
     for (size_t g = 0; g < groups.size(); ++g) {
-      const auto raise = [step](double price, double used, double there, double unit) {
-        return there <= 0 ? price : std::max(0.0, price + step * unit * (used / there - 1));
-      };
-      cards_[g] = raise(cards_[g], load[g].cards, capacities[g].cards, 1);
-      cores_[g] = raise(cores_[g], load[g].cores, capacities[g].cores, 0.1);
+      tariff.cards[g] = Raised(tariff.cards[g], load[g].cards, capacities[g].cards, step);
+      tariff.cores[g] = Raised(tariff.cores[g], load[g].cores, capacities[g].cores, step * kCoreStep);
     }
   }
+  cards_ = std::move(tariff.cards);
+  cores_ = std::move(tariff.cores);
 }
 
 }  // namespace xpool::scheduler
