@@ -9,18 +9,19 @@ constexpr NodeIndex kNone = std::numeric_limits<NodeIndex>::max();
 
 }  // namespace
 
+// Of equals the first, which is looked at first, stays.
+bool Candidates::IsBetter(NodeIndex node, NodeIndex than) const {
+  if (node == kNone || !opinions_[node].has_value()) return false;
+  return than == kNone || opinions_[node]->score > opinions_[than]->score;
+}
+
 void Candidates::Refresh(const NodeTable& nodes, size_t block) {
   const size_t first = block * NodeTable::kBlock, end = std::min(first + NodeTable::kBlock, nodes.size());
   NodeIndex best = kNone;
   for (size_t i = first; i < end; ++i) {
     const auto node = static_cast<NodeIndex>(i);
-    Opinion& opinion = opinions_[node];
-    if (nodes.stamp(node) > stamp_) {
-      std::optional<Option> option = BestOption(*policy_, demand_, nodes[node]);
-      opinion.possible = option.has_value();
-      if (option.has_value()) opinion.option = *std::move(option);
-    }
-    if (opinion.possible && (best == kNone || opinion.option.score > opinions_[best].option.score)) best = node;
+    if (nodes.stamp(node) > stamp_) opinions_[node] = BestOption(*policy_, demand_, nodes[node]);
+    if (IsBetter(node, best)) best = node;
   }
   best_[block] = best;
 }
@@ -33,13 +34,11 @@ std::optional<Choice> Candidates::Best(const NodeTable& nodes) {
   NodeIndex best = kNone;
   for (size_t block = 0; block < nodes.blocks(); ++block) {
     if (nodes.block_stamp(block) > stamp_) Refresh(nodes, block);
-    const NodeIndex candidate = best_[block];
-    if (candidate == kNone) continue;
-    if (best == kNone || opinions_[candidate].option.score > opinions_[best].option.score) best = candidate;
+    if (IsBetter(best_[block], best)) best = best_[block];
   }
   stamp_ = nodes.stamp();
   if (best == kNone) return std::nullopt;
-  return Choice{best, opinions_[best].option.score, opinions_[best].option.cards};
+  return Choice{best, opinions_[best]->score, opinions_[best]->cards};
 }
 
 }  // namespace xpool::scheduler

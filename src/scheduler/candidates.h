@@ -29,18 +29,15 @@ class Candidates {
   std::optional<Choice> Best(const NodeTable& nodes);
 
  private:
-  struct Opinion {
-    bool possible = false;
-    Option option;
-  };
+  bool IsBetter(NodeIndex node, NodeIndex than) const;
   void Refresh(const NodeTable& nodes, size_t block);
 
   const Policy* const policy_;
   const Demand demand_;
-  uint64_t epoch_ = 0;             // of the policy when it was asked last
-  uint64_t stamp_ = 0;             // of the nodes then
-  std::vector<Opinion> opinions_;  // by node
-  std::vector<NodeIndex> best_;    // by block; kNone
+  uint64_t epoch_ = 0;                           // of the policy when it was asked last
+  uint64_t stamp_ = 0;                           // of the nodes then
+  std::vector<std::optional<Option>> opinions_;  // by node; nothing where there is no room
+  std::vector<NodeIndex> best_;                  // by block; kNone
 };
 
 }  // namespace xpool::scheduler

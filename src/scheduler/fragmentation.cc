@@ -22,8 +22,8 @@ struct Usable {
 
 }  // namespace
 
-int32_t Fragmentation::KindOf(const CardRequest& request) {
-  const CardKind kind{request.compute.basis_points(), request.memory_bytes, request.models};
+int32_t Fragmentation::KindOf(CardRequest kind) {
+  kind.count = 1;
   const auto found = std::find(kinds_.begin(), kinds_.end(), kind);
   const auto place = static_cast<int32_t>(found - kinds_.begin());
   if (found == kinds_.end() && kinds_.size() == kMostKinds) return place - 1;  // the rarest ones are thrown together
@@ -47,12 +47,10 @@ double Fragmentation::Of(const NodeState& node) const {
   if (idle_milli == 0) return 0;
   std::array<Usable, kMostKinds> usable{};
   for (size_t i = 0; i < kinds_.size(); ++i) {
-    const CardKind& kind = kinds_[i];
     for (const CardState& card : node.cards()) {
       if (!card.usable) continue;
-      const bool of_model = (kind.models >> card.model & 1) != 0;
-      const bool serves = of_model && card.idle >= kind.compute && card.idle_bytes >= kind.memory_bytes;
-      usable[i].of_model += of_model;
+      const bool serves = card.Serves(kinds_[i]);
+      usable[i].of_model += card.IsOneOf(kinds_[i].models);
       usable[i].cards += serves;
       usable[i].lost_milli += serves ? 0 : card.idle_milli();
     }

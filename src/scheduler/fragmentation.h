@@ -23,13 +23,6 @@ class Fragmentation {
   double Of(const NodeState& node) const;
 
  private:
-  // Types that ask for the same of a card.
-  struct CardKind {
-    int32_t compute = 0;  // basis points
-    uint64_t memory_bytes = 0;
-    ModelSet models = 0;
-    friend bool operator==(const CardKind&, const CardKind&) = default;
-  };
   struct Type {
     int64_t cpu_milli;
     int32_t kind;  // in |kinds_|; kNoCards
@@ -38,9 +31,9 @@ class Fragmentation {
   };
   static constexpr int32_t kNoCards = -1;
 
-  int32_t KindOf(const CardRequest& request);
+  int32_t KindOf(CardRequest request);
 
-  std::vector<CardKind> kinds_;
+  std::vector<CardRequest> kinds_;  // that some type asks for, each for one card
   std::vector<Type> types_;
 };
 

@@ -30,7 +30,8 @@ class Lookahead {
   explicit Lookahead(const Mix& mix, const LookaheadOptions& options = {});
 
   // The mean idle compute of |node| after the arrivals, in thousandths of a card. Each arrival is placed if it fits, on
-  // the tightest card, else it goes away. Memory is not looked at.
+  // the tightest card, else it goes away. Memory is not looked at, and of a node with several models of cards only the
+  // last card's model.
   double IdleMilli(const NodeState& node);
 
   size_t kept() const { return kept_.size(); }

@@ -56,14 +56,8 @@ bool NodeState::AddCard(const CardState& card) {
 }
 
 CardSet NodeState::Candidates(const CardRequest& request) const {
-  const int wanted = request.compute.basis_points();
   unsigned set = 0;
-  for (int i = 0; i < count_; ++i) {
-    const CardState& card = cards_[i];
-    const bool serves = card.usable && card.idle >= wanted && card.idle_bytes >= request.memory_bytes &&
-                        (request.models >> card.model & 1) != 0;
-    set |= unsigned{serves} << i;
-  }
+  for (int i = 0; i < count_; ++i) set |= unsigned{cards_[i].Serves(request)} << i;
   return static_cast<CardSet>(set);
 }
 
@@ -74,30 +68,24 @@ bool NodeState::Fits(const Demand& demand) const {
   return EnoughForAll(WishesOf(*this, demand), demand.cards.size());
 }
 
-void NodeState::Take(const Demand& demand, const Cards& cards) {
-  cpu_milli -= demand.cpu_milli;
-  memory_bytes -= static_cast<int64_t>(demand.memory_bytes);
-  kinds |= KindOf(demand);
+void NodeState::Move(const Demand& demand, const Cards& cards, int sign) {
+  cpu_milli -= sign * demand.cpu_milli;
+  memory_bytes -= sign * static_cast<int64_t>(demand.memory_bytes);
   for (size_t i = 0; i < demand.cards.size(); ++i) {
     for (unsigned set = cards[i]; set != 0; set &= set - 1) {
       CardState& card = cards_[std::countr_zero(set)];
-      card.idle = static_cast<uint16_t>(card.idle - demand.cards[i].compute.basis_points());
-      card.idle_bytes -= demand.cards[i].memory_bytes;
+      card.idle = static_cast<uint16_t>(card.idle - sign * demand.cards[i].compute.basis_points());
+      card.idle_bytes -= static_cast<uint64_t>(sign) * demand.cards[i].memory_bytes;
     }
   }
 }
 
-void NodeState::Give(const Demand& demand, const Cards& cards) {
-  cpu_milli += demand.cpu_milli;
-  memory_bytes += static_cast<int64_t>(demand.memory_bytes);
-  for (size_t i = 0; i < demand.cards.size(); ++i) {
-    for (unsigned set = cards[i]; set != 0; set &= set - 1) {
-      CardState& card = cards_[std::countr_zero(set)];
-      card.idle = static_cast<uint16_t>(card.idle + demand.cards[i].compute.basis_points());
-      card.idle_bytes += demand.cards[i].memory_bytes;
-    }
-  }
+void NodeState::Take(const Demand& demand, const Cards& cards) {
+  Move(demand, cards, 1);
+  kinds |= KindOf(demand);
 }
+
+void NodeState::Give(const Demand& demand, const Cards& cards) { Move(demand, cards, -1); }
 
 int64_t NodeState::idle_milli() const {
   int64_t sum = 0;

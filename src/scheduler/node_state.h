@@ -21,6 +21,14 @@ struct CardState {
 
   bool whole() const { return idle == 10'000; }
   int idle_milli() const { return idle / 10; }
+  bool IsOneOf(ModelSet models) const { return (models >> model & 1) != 0; }
+  // Whether it could be one of |request|'s, and whether it could if nobody else computed on it.
+  bool Serves(const CardRequest& request) const {
+    return idle >= request.compute.basis_points() && CouldServe(request);
+  }
+  bool CouldServe(const CardRequest& request) const {
+    return usable && idle_bytes >= request.memory_bytes && IsOneOf(request.models);
+  }
 
   friend bool operator==(const CardState&, const CardState&) = default;
 };
@@ -53,6 +61,9 @@ class NodeState {
   int whole_count() const;     // cards that nobody uses
 
  private:
+  // Takes |sign| times what is asked for.
+  void Move(const Demand& demand, const Cards& cards, int sign);
+
   std::array<CardState, kMostCards> cards_{};
   uint8_t count_ = 0;
 };

@@ -30,11 +30,7 @@ Scarcity::Scarcity(const Mix& mix, const ScarcityOptions& options) : options_(op
 double Scarcity::PlacesOn(const NodeState& node, const Type& type) {
   const int share = std::max(1, type.request.compute.basis_points());
   int fitting = 0;
-  for (const CardState& card : node.cards()) {
-    const bool serves =
-        card.usable && (type.request.models >> card.model & 1) != 0 && card.idle_bytes >= type.request.memory_bytes;
-    fitting += serves ? card.idle / share : 0;
-  }
+  for (const CardState& card : node.cards()) fitting += card.CouldServe(type.request) ? card.idle / share : 0;
   const int64_t places = fitting / std::max<int>(1, type.request.count);
   if (places == 0 || type.cpu_milli == 0) return static_cast<double>(places);
   return static_cast<double>(std::clamp<int64_t>(node.cpu_milli / type.cpu_milli, 0, places));
