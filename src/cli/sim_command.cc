@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "cli/context.h"
 #include "cli/json.h"
+#include "cli/output_file.h"
 #include "cli/table.h"
 #include "scheduler/policy.h"
 #include "sim/arrivals.h"
@@ -79,6 +80,9 @@ absl::StatusOr<Experiment> Load(const SimOptions& options) {
   return of;
 }
 
+// Empty where nothing arrived just then, as in small clusters, whose pods take several percent each.
+std::string FormatPercent(double percent) { return std::isnan(percent) ? "" : absl::StrFormat("%.2f%%", percent); }
+
 // What is not allocated when |percent| has been asked for, in percent, averaged over |curves|.
 double Unallocated(const std::vector<sim::FillCurve>& curves, size_t percent) {
   double sum = 0;
@@ -124,13 +128,13 @@ absl::Status Simulate(Context& context, const SimOptions& options) {
   for (const std::string& name : options.policies) {
     ASSIGN_OR_RETURN(const std::vector<sim::FillCurve> curves, RunAll(context, experiment, name));
     std::vector<std::string> row = {name, absl::StrCat(curves.size())};
-    for (const size_t percent : kColumns) row.push_back(absl::StrFormat("%.2f%%", Unallocated(curves, percent)));
+    for (const size_t percent : kColumns) row.push_back(FormatPercent(Unallocated(curves, percent)));
     table.Add(std::move(row));
     policies[name] = CurvesJson(experiment, curves);
   }
   context.out << table.ToString();
   if (options.json.empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(WriteFileDurably(options.json, Print({{"policies", std::move(policies)}}), 0644, IfExists::kReplace));
+  RETURN_IF_ERROR(WriteOutput(options.json, Print({{"policies", std::move(policies)}})));
   context.err << "wrote " << options.json << "\n";
   return absl::OkStatus();
 }

@@ -1,7 +1,6 @@
 // `xpool trace`: records the changes of leases and explains them, as a picture, a table or JSON.
 
 #include <cmath>
-#include <fstream>
 #include <map>
 
 #include "CLI/CLI.hpp"
@@ -12,6 +11,7 @@
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/lease_timeline.h"
+#include "cli/output_file.h"
 #include "cli/table.h"
 #include "cli/timeline_svg.h"
 
@@ -92,14 +92,6 @@ void PrintSummary(Context& context, const XpuTimeline& timeline) {
   context.out << "\n" << table.ToString();
 }
 
-absl::Status WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) return ErrnoStatus(absl::StrCat("cannot write ", path));
-  return absl::OkStatus();
-}
-
 int Trace(Context& context, const TraceOptions& options) {
   const absl::StatusOr<Recording> recording = Record(context, options);
   if (!recording.ok()) return Fail(context, recording.status());
@@ -117,7 +109,7 @@ int Trace(Context& context, const TraceOptions& options) {
   const SvgOptions svg{.title = "xpool lease trace, " + FormatTime(context.unix_now_ns()).substr(0, 19),
                        .zoom_at_ns = std::llround(options.zoom_at_s * kNsPerSec),
                        .zoom_length_ns = std::llround(options.zoom_ms * kNsPerMs)};
-  const absl::Status status = WriteFile(options.output, DrawTimelines(timelines, svg));
+  const absl::Status status = WriteOutput(options.output, DrawTimelines(timelines, svg));
   if (!status.ok()) return Fail(context, status);
   context.err << "wrote " << options.output << "\n";
   return kOk;
