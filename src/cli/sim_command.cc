@@ -13,7 +13,7 @@
 #include "cli/json.h"
 #include "cli/output_file.h"
 #include "cli/table.h"
-#include "scheduler/policy.h"
+#include "scheduler/policies/policy.h"
 #include "sim/arrivals.h"
 #include "sim/fill_run.h"
 

@@ -2,14 +2,11 @@
 
 #include <cmath>
 #include <limits>
-#include <memory>
 
-#include "absl/container/flat_hash_map.h"
-#include "scheduler/candidates.h"
+#include "scheduler/pool/placer.h"
 
 namespace xpool::sim {
 
-using scheduler::Candidates;
 using scheduler::Demand;
 using scheduler::NodeState;
 
@@ -57,7 +54,7 @@ FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arriva
                   double until_pct) {
   const auto all_milli = static_cast<double>(cluster.compute_milli());
   scheduler::NodeTable nodes = InRankOrder(cluster, arrivals.rank);
-  absl::flat_hash_map<Demand, std::unique_ptr<Candidates>> candidates;
+  scheduler::Placer placer(policy);
   FillCurve curve;
   Buckets buckets;
   int64_t arrived_milli = 0, allocated_milli = 0;
@@ -66,9 +63,7 @@ FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arriva
     if (count++ % kObserveEach == 0) policy->Observe(nodes);
     const Demand& pod = workload.pods[place];
     arrived_milli += pod.compute_milli();
-    std::unique_ptr<Candidates>& of_kind = candidates[pod];
-    if (of_kind == nullptr) of_kind = std::make_unique<Candidates>(policy, pod);
-    if (const auto choice = of_kind->Best(nodes); choice.has_value()) {
+    if (const auto choice = placer.Place(nodes, pod); choice.has_value()) {
       NodeState after = nodes[choice->node];
       after.Take(pod, choice->cards);
       nodes.Set(choice->node, after);

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "scheduler/policy.h"
+#include "scheduler/policies/policy.h"
 #include "sim/openb.h"
 
 namespace xpool::sim {

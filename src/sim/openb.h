@@ -15,9 +15,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "scheduler/mix.h"
-#include "scheduler/model_table.h"
-#include "scheduler/node_state.h"
+#include "scheduler/model/model_table.h"
+#include "scheduler/model/node_state.h"
+#include "scheduler/outlook/mix.h"
 
 namespace xpool::sim {
 

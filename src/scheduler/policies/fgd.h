@@ -2,8 +2,9 @@
 // of fragmentation grows least or shrinks most.
 #pragma once
 
-#include "scheduler/fragmentation.h"
-#include "scheduler/policy.h"
+#include "scheduler/outlook/fragmentation.h"
+#include "scheduler/outlook/state_cache.h"
+#include "scheduler/policies/policy.h"
 
 namespace xpool::scheduler {
 
@@ -13,12 +14,13 @@ class Fgd final : public Policy {
 
   // The published integer: 100 * sigmoid((F before - F after) / one card), cut off. The cutting matters: with full
   // precision it does worse.
-  int64_t Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const override;
-  double Value(const NodeState& node) const override { return fragmentation_.Of(node); }
+  int32_t Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const override;
+  double Value(const NodeState& node) const override;
   bool scores_cards() const override { return true; }
 
  private:
   const Fragmentation fragmentation_;
+  mutable StateCache<double> kept_;  // of F
 };
 
 }  // namespace xpool::scheduler

@@ -1,51 +1,131 @@
 #include "scheduler/policies/xpool.h"
 
 #include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "scheduler/model/mixed.h"
 
 namespace xpool::scheduler {
 namespace {
 
 constexpr double kCardMilli = 1000;
 
+// |node| with its CPU in whole grains, so that states which hardly differ are one.
+NodeState InGrains(NodeState node, int64_t grain_milli) {
+  node.cpu_milli -= std::max<int64_t>(0, node.cpu_milli) % grain_milli;
+  return node;
+}
+
+struct Setting {
+  const char* name;
+  double least, most;
+  void (*set)(double value, XpoolOptions* options);
+};
+constexpr std::array kSettings = {
+    Setting{"fragmentation", 0, 100, [](double value, XpoolOptions* of) { of->fragmentation = value; }},
+    Setting{"lookahead", 0, 100, [](double value, XpoolOptions* of) { of->lookahead = value; }},
+    Setting{"scarcity", 0, 100, [](double value, XpoolOptions* of) { of->scarcity = value; }},
+    Setting{"patterns", 0, 100, [](double value, XpoolOptions* of) { of->patterns = value; }},
+    Setting{"prices", 0, 100, [](double value, XpoolOptions* of) { of->prices = value; }},
+    Setting{"cpu-prices", 0, 100, [](double value, XpoolOptions* of) { of->cpu_prices = value; }},
+    Setting{"steps", 1, 10'000, [](double value, XpoolOptions* of) { of->steps = static_cast<int>(value); }},
+    Setting{"margin", 0, 10, [](double value, XpoolOptions* of) { of->scarcity_options.margin = value; }},
+    Setting{"sequences", 1, 1000,
+            [](double value, XpoolOptions* of) { of->lookahead_options.sequences = static_cast<int>(value); }},
+    Setting{"arrivals", 1, 1000,
+            [](double value, XpoolOptions* of) { of->lookahead_options.arrivals = static_cast<int>(value); }},
+    Setting{"cpu-grain", 1, 1'000'000,
+            [](double value, XpoolOptions* of) { of->cpu_grain_milli = static_cast<int64_t>(value); }},
+};
+
 }  // namespace
+
+absl::Status SetXpoolOption(absl::string_view name, double value, XpoolOptions* options) {
+  std::string names;
+  for (const Setting& setting : kSettings) {
+    absl::StrAppend(&names, names.empty() ? "" : ", ", setting.name);
+    if (name != setting.name) continue;
+    if (value < setting.least || value > setting.most) {
+      return absl::InvalidArgumentError(absl::StrCat("policy xpool: ", name, " is ", value, ", and must be from ",
+                                                     setting.least, " to ", setting.most));
+    }
+    setting.set(value, options);
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("policy xpool has no option \"", name, "\"; it has ", names));
+}
 
 Xpool::Xpool(const Outlook& outlook, const XpoolOptions& options)
     : options_(options),
       fragmentation_(outlook.mix),
       patterns_(outlook.mix),
       prices_(outlook.mix, outlook.groups, options.price_options),
-      scarcity_(outlook.mix, options.scarcity_options),
-      lookahead_(outlook.mix, options.lookahead_options) {}
+      lookahead_(outlook.mix, options.lookahead_options),
+      scarcity_(outlook.mix, options.scarcity_options) {
+  for (size_t i = 0; i < scores_.size(); ++i) {
+    const double cost = static_cast<double>(i) / kCostSteps - kMostCost;
+    scores_[i] = static_cast<int32_t>(options_.steps / (1 + std::exp(cost)));
+  }
+}
 
 void Xpool::Observe(const NodeTable& nodes) {
   if (scarcity_.Observe(nodes)) ++epoch_;
 }
 
+const Xpool::Kept& Xpool::KeptOf(const NodeState& node) const {
+  const int64_t grain = node.cpu_milli / options_.cpu_grain_milli;
+  bool is_new = false;
+  Kept& kept = kept_.At(Mixed(node.shape() ^ Mixed(static_cast<uint64_t>(grain))), &is_new);
+  if (!is_new && kept.epoch == epoch_) return kept;
+  const NodeState in_grains = InGrains(node, options_.cpu_grain_milli);
+  if (is_new) {
+    kept.waste =
+        (options_.fragmentation * fragmentation_.Of(in_grains) + options_.lookahead * lookahead_.IdleMilli(in_grains)) /
+        kCardMilli;
+  }
+  kept.places = options_.scarcity * scarcity_.WorthOf(in_grains);
+  kept.epoch = epoch_;
+  return kept;
+}
+
 // In cards; the less, the better.
 double Xpool::Value(const NodeState& node) const {
-  return options_.fragmentation * fragmentation_.Of(node) / kCardMilli +
-         options_.lookahead * lookahead_.IdleMilli(node) / kCardMilli - options_.scarcity * scarcity_.WorthOf(node);
+  const Kept& kept = KeptOf(node);
+  return kept.waste - kept.places;
 }
 
 double Xpool::Price(const Demand& demand, uint16_t group) const {
   const double cards = static_cast<double>(demand.compute_milli()) / kCardMilli;
   const double cores = static_cast<double>(demand.cpu_milli) / 1000;
-  return prices_.card(group) * cards + options_.cpu_prices * prices_.core(group) * cores;
+  return options_.prices * (prices_.card(group) * cards + options_.cpu_prices * prices_.core(group) * cores);
 }
 
-double Xpool::Spoiled(const NodeState& before, const NodeState& after) const {
+double Xpool::Spoiled(const Demand& demand, const NodeState& before, const NodeState& after) const {
+  if (!demand.shares()) return 0;
   double spoiled = 0;
   for (size_t card = 0; card < before.cards().size(); ++card) {
     const int idle = before.cards()[card].idle, taken = idle - after.cards()[card].idle;
     if (taken > 0) spoiled += patterns_.Spoiled(idle, taken);
   }
-  return spoiled;
+  return options_.patterns * spoiled;
 }
 
-int64_t Xpool::Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const {
-  double cost = Value(after) - value + options_.prices * Price(demand, before.group);
-  if (demand.shares()) cost += options_.patterns * Spoiled(before, after);
-  return static_cast<int64_t>(options_.steps / (1 + std::exp(cost)));
+int32_t Xpool::ScoreOf(double cost) const {
+  const double place = (std::clamp<double>(cost, -kMostCost, kMostCost) + kMostCost) * kCostSteps;
+  return scores_[static_cast<size_t>(place + 0.5)];
+}
+
+int32_t Xpool::Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const {
+  return ScoreOf(Value(after) - value + Price(demand, before.group) + Spoiled(demand, before, after));
+}
+
+std::vector<ScorePart> Xpool::Explain(const Demand& demand, const NodeState& before, const NodeState& after) const {
+  const Kept now = KeptOf(before), then = KeptOf(after);
+  return {{"waste", then.waste - now.waste},
+          {"places", now.places - then.places},
+          {"spoiled", Spoiled(demand, before, after)},
+          {"price", Price(demand, before.group)}};
 }
 
 }  // namespace xpool::scheduler

@@ -9,47 +9,69 @@
 // Not thread-safe: what looking ahead has found is kept.
 #pragma once
 
-#include "scheduler/card_patterns.h"
-#include "scheduler/fragmentation.h"
-#include "scheduler/lookahead.h"
-#include "scheduler/policy.h"
-#include "scheduler/prices.h"
-#include "scheduler/scarcity.h"
+#include <array>
+
+#include "absl/status/status.h"
+#include "scheduler/outlook/card_patterns.h"
+#include "scheduler/outlook/fragmentation.h"
+#include "scheduler/outlook/lookahead.h"
+#include "scheduler/outlook/prices.h"
+#include "scheduler/outlook/scarcity.h"
+#include "scheduler/outlook/state_cache.h"
+#include "scheduler/policies/policy.h"
 
 namespace xpool::scheduler {
 
 struct XpoolOptions {
   // Weights of the costs.
   double fragmentation = 0.1, lookahead = 0.5, scarcity = 1, patterns = 2, prices = 0.3;
-  double cpu_prices = 0.3;  // against those of cards
-  int steps = 50;           // of the score
+  double cpu_prices = 0.3;         // against those of cards
+  int steps = 50;                  // of the score
+  int64_t cpu_grain_milli = 1000;  // of CPU, that makes a difference to the value of a node
   LookaheadOptions lookahead_options;
   PriceOptions price_options;
   ScarcityOptions scarcity_options;
 };
+
+// Sets one of those by its name, as written in a policy's spec. INVALID_ARGUMENT names them all.
+absl::Status SetXpoolOption(absl::string_view name, double value, XpoolOptions* options);
 
 class Xpool final : public Policy {
  public:
   explicit Xpool(const Outlook& outlook, const XpoolOptions& options = {});
 
   double Value(const NodeState& node) const override;
-  int64_t Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const override;
+  int32_t Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const override;
+  std::vector<ScorePart> Explain(const Demand& demand, const NodeState& before, const NodeState& after) const override;
   bool scores_cards() const override { return true; }
 
   void Observe(const NodeTable& nodes) override;
   uint64_t epoch() const override { return epoch_; }
 
  private:
+  // What is kept of a state. In cards, weighted.
+  struct Kept {
+    double waste = 0;    // what is fragmented and what will stay idle
+    double places = 0;   // the worth of those for pods that are hard to place
+    uint64_t epoch = 0;  // of |places|
+  };
+  const Kept& KeptOf(const NodeState& node) const;
   double Price(const Demand& demand, uint16_t group) const;
-  double Spoiled(const NodeState& before, const NodeState& after) const;
+  double Spoiled(const Demand& demand, const NodeState& before, const NodeState& after) const;
+  int32_t ScoreOf(double cost) const;
+
+  static constexpr int kCostSteps = 128;  // a card
+  static constexpr int kMostCost = 16;    // cards: what costs more is as bad
 
   const XpoolOptions options_;
   const Fragmentation fragmentation_;
   const CardPatterns patterns_;
   const Prices prices_;
+  const Lookahead lookahead_;
   Scarcity scarcity_;
-  uint64_t epoch_ = 0;
-  mutable Lookahead lookahead_;
+  uint64_t epoch_ = 1;
+  std::array<int32_t, 2 * kMostCost * kCostSteps + 1> scores_{};  // by cost, from -kMostCost on
+  mutable StateCache<Kept> kept_;
 };
 
 }  // namespace xpool::scheduler

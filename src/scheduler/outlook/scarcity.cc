@@ -1,0 +1,80 @@
+#include "scheduler/outlook/scarcity.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace xpool::scheduler {
+namespace {
+
+constexpr double kCardMilli = 1000;
+constexpr double kNothing = 1e-4;
+
+// That a normally distributed value exceeds its mean by |deviations|.
+double Above(double deviations) { return 0.5 * std::erfc(deviations / std::sqrt(2.0)); }
+
+}  // namespace
+
+Scarcity::Scarcity(const Mix& mix, const ScarcityOptions& options) : options_(options) {
+  const auto all = static_cast<double>(mix.count());
+  for (const PodType& type : mix.types) {
+    const double part = static_cast<double>(type.count) / all;
+    const double cards = static_cast<double>(type.demand.compute_milli()) / kCardMilli;
+    cards_per_pod_ += part * cards;
+    if (type.demand.cards.empty()) continue;
+    const CardRequest& request = type.demand.cards[0];
+    if (request.count > 1 || request.models != kAnyModel)
+      types_.push_back({type.demand.cpu_milli, request, part, cards});
+  }
+}
+
+int Scarcity::PlacesOn(const NodeState& node, const Type& type) {
+  const int share = std::max(1, type.request.compute.basis_points());
+  int fitting = 0;
+  for (const CardState& card : node.cards()) fitting += card.CouldServe(type.request) ? card.idle / share : 0;
+  const int places = fitting / std::max<int>(1, type.request.count);
+  if (places == 0 || type.cpu_milli == 0) return places;
+  return static_cast<int>(std::clamp<int64_t>(node.cpu_milli / type.cpu_milli, 0, places));
+}
+
+void Scarcity::CountAgain(const NodeState& node, NodeIndex index) {
+  idle_milli_ += node.idle_milli() - idle_milli_on_[index];
+  idle_milli_on_[index] = node.idle_milli();
+  for (size_t i = 0; i < types_.size(); ++i) {
+    uint16_t& places = places_on_[index * types_.size() + i];
+    const auto now = static_cast<uint16_t>(std::min<int>(PlacesOn(node, types_[i]), UINT16_MAX));
+    places_[i] += now - places;
+    places = now;
+  }
+}
+
+bool Scarcity::Observe(const NodeTable& nodes) {
+  if (types_.empty()) return false;
+  places_.resize(types_.size());
+  places_on_.resize(nodes.size() * types_.size());
+  idle_milli_on_.resize(nodes.size());
+  nodes.ForEachSince(stamp_, [&](NodeIndex node) { CountAgain(nodes[node], node); });
+  stamp_ = nodes.stamp();
+  const double idle_cards = static_cast<double>(idle_milli_) / kCardMilli;
+  const double pods_to_come = idle_cards / std::max(cards_per_pod_, 1e-9);
+  std::vector<double> worths;
+  bool notable = false;
+  for (size_t i = 0; i < types_.size(); ++i) {
+    const double to_come = pods_to_come * types_[i].part;
+    const double spare = (static_cast<double>(places_[i]) - to_come) / std::sqrt(to_come + 1);
+    worths.push_back(types_[i].cards * Above(spare - options_.margin));
+    notable = notable || std::abs(worths[i] - types_[i].worth) > options_.notable;
+  }
+  if (!notable) return false;
+  for (size_t i = 0; i < types_.size(); ++i) types_[i].worth = worths[i];
+  return true;
+}
+
+double Scarcity::WorthOf(const NodeState& node) const {
+  double worth = 0;
+  for (const Type& type : types_) {
+    if (type.worth > kNothing) worth += type.worth * PlacesOn(node, type);
+  }
+  return worth;
+}
+
+}  // namespace xpool::scheduler

@@ -1,0 +1,56 @@
+// What it costs to take one of the last places of pods that are hard to place: those with several cards, and those that
+// need certain models. As long as there are many more places for them than will be asked for, nothing; the nearer the
+// two come, the closer to what such a pod brings. So big pods that come late find a place, and are not guarded against
+// while there is plenty.
+//
+// How many will come: the idle compute of the pool is expected to be asked for by pods of the mix, in their
+// proportions; the number of one type is then about Poisson's. Not thread-safe.
+#pragma once
+
+#include <vector>
+
+#include "scheduler/outlook/mix.h"
+#include "scheduler/pool/node_table.h"
+
+namespace xpool::scheduler {
+
+struct ScarcityOptions {
+  double margin = 2;      // standard deviations by which places should exceed what will come
+  double notable = 0.02;  // cards: a change of costs that is worth looking at all nodes again
+};
+
+class Scarcity {
+ public:
+  explicit Scarcity(const Mix& mix, const ScarcityOptions& options = {});
+
+  // Counts places, of the nodes that have changed. True when costs have changed notably; before that they stay what
+  // they were. Always the same |nodes|.
+  bool Observe(const NodeTable& nodes);
+
+  // What the places on |node| are worth together, in cards.
+  double WorthOf(const NodeState& node) const;
+
+ private:
+  struct Type {
+    int64_t cpu_milli;
+    CardRequest request;
+    double part;       // of all pods
+    double cards;      // that one brings
+    double worth = 0;  // of a place
+  };
+  static int PlacesOn(const NodeState& node, const Type& type);
+  void CountAgain(const NodeState& node, NodeIndex index);
+
+  const ScarcityOptions options_;
+  std::vector<Type> types_;
+  double cards_per_pod_ = 0;  // on average, of all
+
+  // As counted last: of each node, by type; of all together.
+  uint64_t stamp_ = 0;
+  std::vector<uint16_t> places_on_;
+  std::vector<int64_t> idle_milli_on_;
+  std::vector<int64_t> places_;
+  int64_t idle_milli_ = 0;
+};
+
+}  // namespace xpool::scheduler
