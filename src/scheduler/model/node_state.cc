@@ -42,14 +42,10 @@ uint64_t HashOf(const CardState& card) {
   return Mixed(Mixed(card.idle_bytes) ^ rest);
 }
 
-bool IsTighter(const CardState& one, const CardState& other) {
-  return one.idle != other.idle ? one.idle < other.idle : one.idle_bytes < other.idle_bytes;
-}
-
 int TightestCard(const NodeState& node, CardSet candidates) {
   int best = std::countr_zero(candidates);
   for (int i = best + 1; i < static_cast<int>(node.cards().size()); ++i) {
-    if ((candidates >> i & 1) != 0 && IsTighter(node.cards()[i], node.cards()[best])) best = i;
+    if ((candidates >> i & 1) != 0 && node.cards()[i].IsTighter(node.cards()[best])) best = i;
   }
   return best;
 }

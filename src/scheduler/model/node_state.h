@@ -22,6 +22,10 @@ struct CardState {
   bool whole() const { return idle == 10'000; }
   int idle_milli() const { return idle / 10; }
   bool IsOneOf(ModelSet models) const { return (models >> model & 1) != 0; }
+  // Whether less is left on it: of compute, or, where that is equal, of memory.
+  bool IsTighter(const CardState& than) const {
+    return idle != than.idle ? idle < than.idle : idle_bytes < than.idle_bytes;
+  }
   // Whether it could be one of |request|'s, and whether it could if nobody else computed on it.
   bool Serves(const CardRequest& request) const {
     return idle >= request.compute.basis_points() && CouldServe(request);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <random>
 
 namespace xpool::scheduler {
@@ -13,116 +14,157 @@ constexpr int kWhole = 10'000;
 
 Lookahead::Lookahead(const Mix& mix, const LookaheadOptions& options) : sequences_(options.sequences) {
   std::vector<double> weights;
-  for (const PodType& type : mix.types) weights.push_back(static_cast<double>(type.count));
+  for (const PodType& type : mix.types) {
+    weights.push_back(static_cast<double>(type.count));
+    types_.push_back({type.demand.cpu_milli, type.demand.cards.empty() ? CardRequest{} : type.demand.cards[0]});
+    memory_matters_ = memory_matters_ || types_.back().request.memory_bytes > 0;
+  }
+  if (types_.empty()) return;
   std::mt19937_64 random(options.seed);
   std::discrete_distribution<size_t> draw(weights.begin(), weights.end());
-  for (int i = 0; i < options.sequences * options.arrivals && !weights.empty(); ++i) {
-    const Demand& pod = mix.types[draw(random)].demand;
-    arrivals_.push_back({pod.cpu_milli, pod.cards.empty() ? CardRequest{} : pod.cards[0]});
-    memory_matters_ = memory_matters_ || arrivals_.back().request.memory_bytes > 0;
+  arrivals_.resize(static_cast<size_t>(sequences_) * kMostArrivals);
+  positions_.resize(types_.size() * static_cast<size_t>(sequences_));
+  for (int sequence = 0; sequence < sequences_; ++sequence) {
+    for (int i = 0; i < std::min(options.arrivals, kMostArrivals); ++i) {
+      const size_t type = draw(random);
+      arrivals_[sequence * kMostArrivals + i] = static_cast<uint16_t>(type);
+      positions_[type * sequences_ + sequence] |= uint64_t{1} << i;
+    }
   }
 }
 
-// A node that is being filled: its usable cards by what is idle on them, the tightest first.
-class Lookahead::Filling {
+// Cards that differ in what is idle on them alone, sorted by it.
+class Lookahead::AlikeCards {
  public:
-  explicit Filling(const NodeState& node) : cpu_milli_(node.cpu_milli) {
+  explicit AlikeCards(const NodeState& node) : cpu_milli(node.cpu_milli) {
     for (const CardState& card : node.cards()) {
-      if (card.usable) cards_[end_++] = {card.idle, card.model, card.idle_bytes};
+      if (!card.usable) continue;
+      model_ = card.model;
+      idle_[end_++] = card.idle;
     }
-    std::sort(cards_.begin(), cards_.begin() + end_, [](const Card& one, const Card& other) {
-      return one.idle != other.idle ? one.idle < other.idle : one.idle_bytes < other.idle_bytes;
-    });
-    uniform_ = std::all_of(cards_.begin(), cards_.begin() + end_,
-                           [&](const Card& card) { return card.model == cards_[0].model; });
-    SkipFull();
+    std::sort(idle_.begin(), idle_.begin() + end_);
+    while (begin_ < end_ && idle_[begin_] == 0) ++begin_;
   }
 
   bool is_full() const { return begin_ == end_; }
-
-  // |any_card|: all cards with enough compute left will do, if the first one will.
-  void Place(const Arrival& arrival, bool memory_matters) {
-    if (arrival.cpu_milli > cpu_milli_) return;
-    const CardRequest& request = arrival.request;
-    if (request.count > 0) {
-      if (uniform_ && !memory_matters) {
-        if ((request.models >> cards_[0].model & 1) == 0 || !TakeAlike(request)) return;
-      } else if (!TakeSome(request)) {
-        return;
-      }
-    }
-    cpu_milli_ -= arrival.cpu_milli;
-  }
-
-  int64_t idle_milli() const {
-    int64_t idle = 0;
-    for (int i = begin_; i < end_; ++i) idle += cards_[i].idle;
+  int idle_milli() const {
+    int idle = 0;
+    for (int i = begin_; i < end_; ++i) idle += idle_[i];
     return idle * 1000 / kWhole;
   }
 
- private:
-  struct Card {
-    uint16_t idle;
-    uint8_t model;
-    uint64_t idle_bytes;
-  };
-
-  void SkipFull() {
-    while (begin_ < end_ && cards_[begin_].idle == 0) ++begin_;
+  bool Fits(const Type& type) const {
+    const CardRequest& request = type.request;
+    if (type.cpu_milli > cpu_milli) return false;
+    if (request.count == 0) return true;
+    return request.count <= end_ - begin_ && idle_[end_ - request.count] >= request.compute.basis_points() &&
+           (request.models >> model_ & 1) != 0;
   }
 
-  // Card |place| has less left now: it moves down, so that the cards stay sorted.
-  void Use(int place, const CardRequest& request) {
-    Card card = cards_[place];
-    card.idle = static_cast<uint16_t>(card.idle - request.compute.basis_points());
-    card.idle_bytes -= request.memory_bytes;
-    for (; place > begin_ && cards_[place - 1].idle > card.idle; --place) cards_[place] = cards_[place - 1];
-    cards_[place] = card;
-    if (card.idle == 0) ++begin_;
-  }
-
-  bool TakeAlike(const CardRequest& request) {
+  // REQUIRES: it fits.
+  void Take(const Type& type) {
+    const int compute = type.request.compute.basis_points();
     int place = begin_;
-    while (place < end_ && cards_[place].idle < request.compute.basis_points()) ++place;
-    if (place + request.count > end_) return false;
-    for (int taken = 0; taken < request.count; ++taken) Use(place++, request);
-    return true;
+    while (type.request.count > 0 && idle_[place] < compute) ++place;
+    for (int taken = 0; taken < type.request.count; ++taken) Use(place++, compute);
+    cpu_milli -= type.cpu_milli;
   }
 
-  bool TakeSome(const CardRequest& request) {
-    std::array<int, kMostCards> places{};
-    int found = 0;
-    for (int i = begin_; i < end_ && found < request.count; ++i) {
-      const Card& card = cards_[i];
-      if (card.idle >= request.compute.basis_points() && card.idle_bytes >= request.memory_bytes &&
-          (request.models >> card.model & 1) != 0)
-        places[found++] = i;
-    }
-    if (found < request.count) return false;
-    for (int i = 0; i < found; ++i) Use(places[i], request);
-    return true;
+  int64_t cpu_milli;
+
+ private:
+  // Less is idle on one: it moves down, so that they stay sorted.
+  void Use(int place, int compute) {
+    const auto left = static_cast<uint16_t>(idle_[place] - compute);
+    for (; place > begin_ && idle_[place - 1] > left; --place) idle_[place] = idle_[place - 1];
+    idle_[place] = left;
+    begin_ += left == 0;
   }
 
-  int64_t cpu_milli_;
-  std::array<Card, kMostCards> cards_{};
-  int begin_ = 0, end_ = 0;  // cards before |begin_| are full
-  bool uniform_ = true;      // of one model
+  std::array<uint16_t, kMostCards> idle_{};
+  int begin_ = 0, end_ = 0;  // those before |begin_| are full
+  uint8_t model_ = 0;
 };
 
-double Lookahead::IdleMilli(const NodeState& node) const {
-  const Filling now(node);
-  const std::span<const Arrival> all = arrivals_;
-  const size_t length = all.size() / sequences_;  // 0 without a mix
+// Cards of several models, or whose memory is looked at.
+class Lookahead::AnyCards {
+ public:
+  explicit AnyCards(const NodeState& node) : cpu_milli(node.cpu_milli) {
+    for (const CardState& card : node.cards()) {
+      if (card.usable) cards_[count_++] = card;
+    }
+  }
+
+  bool is_full() const {
+    return std::all_of(cards_.begin(), cards_.begin() + count_, [](const CardState& card) { return card.idle == 0; });
+  }
+  int idle_milli() const {
+    int idle = 0;
+    for (int i = 0; i < count_; ++i) idle += cards_[i].idle;
+    return idle * 1000 / kWhole;
+  }
+
+  bool Fits(const Type& type) const {
+    if (type.cpu_milli > cpu_milli) return false;
+    int candidates = 0;
+    for (int i = 0; i < count_; ++i) candidates += cards_[i].Serves(type.request);
+    return candidates >= type.request.count;
+  }
+
+  // REQUIRES: it fits.
+  void Take(const Type& type) {
+    unsigned chosen = 0;
+    for (int taken = 0; taken < type.request.count; ++taken) {
+      CardState& card = cards_[Tightest(type.request, chosen)];
+      chosen |= 1u << (&card - cards_.data());
+      card.idle = static_cast<uint16_t>(card.idle - type.request.compute.basis_points());
+      card.idle_bytes -= type.request.memory_bytes;
+    }
+    cpu_milli -= type.cpu_milli;
+  }
+
+  int64_t cpu_milli;
+
+ private:
+  int Tightest(const CardRequest& request, unsigned but) const {
+    int best = kMostCards;
+    for (int i = 0; i < count_; ++i) {
+      if ((but >> i & 1) != 0 || !cards_[i].Serves(request)) continue;
+      if (best == kMostCards || cards_[i].IsTighter(cards_[best])) best = i;
+    }
+    return best;
+  }
+
+  std::array<CardState, kMostCards> cards_{};
+  int count_ = 0;
+};
+
+template <typename Filling>
+double Lookahead::IdleMilliOf(const Filling& now) const {
+  // What does not fit now never will: only the others are looked at.
+  std::vector<uint64_t> possible(sequences_);
+  for (size_t type = 0; type < types_.size(); ++type) {
+    if (!now.Fits(types_[type])) continue;
+    const uint64_t* positions = &positions_[type * sequences_];
+    for (int sequence = 0; sequence < sequences_; ++sequence) possible[sequence] |= positions[sequence];
+  }
   int64_t sum = 0;
-  for (int i = 0; i < sequences_; ++i) {
+  for (int sequence = 0; sequence < sequences_; ++sequence) {
     Filling filling = now;
-    for (const Arrival& arrival : all.subspan(i * length, length)) {
-      if (filling.is_full()) break;
-      filling.Place(arrival, memory_matters_);
+    for (uint64_t left = possible[sequence]; left != 0 && !filling.is_full(); left &= left - 1) {
+      const Type& type = types_[arrivals_[sequence * kMostArrivals + std::countr_zero(left)]];
+      if (filling.Fits(type)) filling.Take(type);
     }
     sum += filling.idle_milli();
   }
   return static_cast<double>(sum) / sequences_;
+}
+
+double Lookahead::IdleMilli(const NodeState& node) const {
+  const std::span<const CardState> cards = node.cards();
+  const bool are_alike =
+      std::all_of(cards.begin(), cards.end(), [&](const CardState& card) { return card.model == cards[0].model; });
+  return are_alike && !memory_matters_ ? IdleMilliOf(AlikeCards(node)) : IdleMilliOf(AnyCards(node));
 }
 
 }  // namespace xpool::scheduler

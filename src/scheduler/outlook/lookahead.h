@@ -15,9 +15,11 @@
 
 namespace xpool::scheduler {
 
+inline constexpr int kMostArrivals = 64;
+
 struct LookaheadOptions {
   int sequences = 30;
-  int arrivals = 40;  // of each
+  int arrivals = 40;  // of each; kMostArrivals at most
   uint64_t seed = 1;
 };
 
@@ -30,15 +32,21 @@ class Lookahead {
   double IdleMilli(const NodeState& node) const;
 
  private:
-  struct Arrival {
+  struct Type {
     int64_t cpu_milli;
     CardRequest request;  // count 0: it needs no card
   };
-  class Filling;
+  class AlikeCards;
+  class AnyCards;
+
+  template <typename Filling>
+  double IdleMilliOf(const Filling& now) const;
 
   int sequences_;
-  bool memory_matters_ = false;    // to any arrival, that of cards
-  std::vector<Arrival> arrivals_;  // one sequence after the other
+  std::vector<Type> types_;
+  std::vector<uint16_t> arrivals_;   // their types, kMostArrivals a sequence
+  std::vector<uint64_t> positions_;  // of each type in each sequence, a bit an arrival
+  bool memory_matters_ = false;      // of cards, to any
 };
 
 }  // namespace xpool::scheduler

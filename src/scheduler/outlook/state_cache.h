@@ -16,7 +16,7 @@ class StateCache {
   static constexpr size_t kWays = 4;
 
   // |entries|: a power of two, kWays at least.
-  explicit StateCache(size_t entries = size_t{1} << 17) : sets_(entries / kWays) {}
+  explicit StateCache(size_t entries = size_t{1} << 19) : sets_(entries / kWays) {}
 
   // The value kept for |key|, well mixed bits; a new one, and |is_new|, when there was none. Good until the next call.
   Value& At(uint64_t key, bool* is_new) {

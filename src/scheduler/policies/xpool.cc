@@ -33,7 +33,7 @@ constexpr std::array kSettings = {
     Setting{"margin", 0, 10, [](double value, XpoolOptions* of) { of->scarcity_options.margin = value; }},
     Setting{"sequences", 1, 1000,
             [](double value, XpoolOptions* of) { of->lookahead_options.sequences = static_cast<int>(value); }},
-    Setting{"arrivals", 1, 1000,
+    Setting{"arrivals", 1, kMostArrivals,
             [](double value, XpoolOptions* of) { of->lookahead_options.arrivals = static_cast<int>(value); }},
     Setting{"cpu-grain", 1, 1'000'000,
             [](double value, XpoolOptions* of) { of->cpu_grain_milli = static_cast<int64_t>(value); }},
