@@ -45,7 +45,7 @@ absl::StatusOr<std::vector<size_t>> SortedRows(const CsvTable& table) {
   return rows;
 }
 
-absl::StatusOr<NodeState> NodeIn(const CsvTable& table, size_t row, scheduler::ModelTable* models) {
+absl::StatusOr<NodeState> NodeIn(const CsvTable& table, size_t row, scheduler::KindTable* models) {
   NodeState node;
   ASSIGN_OR_RETURN(node.cpu_milli, table.Number(row, 1, 0, kMostCpuMilli));
   ASSIGN_OR_RETURN(const int64_t memory_mib, table.Number(row, 2, 0, kMostMemoryMib));
@@ -62,7 +62,7 @@ absl::StatusOr<NodeState> NodeIn(const CsvTable& table, size_t row, scheduler::M
 }
 
 absl::StatusOr<ModelSet> ModelsIn(const CsvTable& table, size_t row, absl::string_view names,
-                                  scheduler::ModelTable* models) {
+                                  scheduler::KindTable* models) {
   if (names.empty()) return scheduler::kAnyModel;
   ModelSet set = 0;
   for (const absl::string_view name : absl::StrSplit(names, '|')) {
@@ -74,7 +74,7 @@ absl::StatusOr<ModelSet> ModelsIn(const CsvTable& table, size_t row, absl::strin
   return set;
 }
 
-absl::StatusOr<Demand> PodIn(const CsvTable& table, size_t row, absl::string_view spec, scheduler::ModelTable* models) {
+absl::StatusOr<Demand> PodIn(const CsvTable& table, size_t row, absl::string_view spec, scheduler::KindTable* models) {
   Demand pod;
   ASSIGN_OR_RETURN(pod.cpu_milli, table.Number(row, 1, 0, kMostCpuMilli));
   ASSIGN_OR_RETURN(const int64_t memory_mib, table.Number(row, 2, 0, kMostMemoryMib));
@@ -140,7 +140,7 @@ absl::StatusOr<Cluster> ParseNodes(absl::string_view text, const std::string& fi
   return cluster;
 }
 
-absl::StatusOr<Workload> ParsePods(absl::string_view text, const std::string& file, scheduler::ModelTable* models) {
+absl::StatusOr<Workload> ParsePods(absl::string_view text, const std::string& file, scheduler::KindTable* models) {
   ASSIGN_OR_RETURN(const CsvTable table,
                    CsvTable::Parse(text, file, {"name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli"}));
   ASSIGN_OR_RETURN(const std::vector<size_t> rows, SortedRows(table));

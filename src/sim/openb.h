@@ -15,7 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "scheduler/model/model_table.h"
+#include "scheduler/model/kind_table.h"
 #include "scheduler/model/node_state.h"
 #include "scheduler/outlook/mix.h"
 
@@ -24,7 +24,7 @@ namespace xpool::sim {
 struct Cluster {
   std::vector<std::string> names;  // sorted
   std::vector<scheduler::NodeState> nodes;
-  scheduler::ModelTable models;
+  scheduler::KindTable models;
 
   int64_t compute_milli() const;  // of all cards
 };
@@ -44,7 +44,7 @@ struct Arrivals {
 // |file|: its name, for messages. INVALID_ARGUMENT when it is not of this format.
 absl::StatusOr<Cluster> ParseNodes(absl::string_view text, const std::string& file);
 // Models that no node has are numbered too: no node serves them.
-absl::StatusOr<Workload> ParsePods(absl::string_view text, const std::string& file, scheduler::ModelTable* models);
+absl::StatusOr<Workload> ParsePods(absl::string_view text, const std::string& file, scheduler::KindTable* models);
 absl::StatusOr<std::map<int64_t, Arrivals>> ParseEvents(absl::string_view text, const std::string& file, size_t pods,
                                                         size_t nodes);
 

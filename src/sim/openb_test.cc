@@ -21,7 +21,7 @@ constexpr char kPods[] =
 
 std::string NodesError(const std::string& text) { return std::string(ParseNodes(text, "n.csv").status().message()); }
 std::string PodsError(const std::string& row) {
-  scheduler::ModelTable models;
+  scheduler::KindTable models;
   const std::string text = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec\n" + row + "\n";
   return std::string(ParsePods(text, "p.csv", &models).status().message());
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -15,7 +16,7 @@ inline constexpr int kMostCards = 16;       // of one node
 inline constexpr int kMostModels = 64;      // of one pool
 inline constexpr size_t kMostRequests = 8;  // for cards, of one pod
 
-// Models of XPUs, a bit each, as the pool has numbered them (model_table.h).
+// Kinds of XPUs, a bit each, as the pool has numbered them (kind_table.h).
 using ModelSet = uint64_t;
 inline constexpr ModelSet kAnyModel = ~ModelSet{0};
 
@@ -25,14 +26,15 @@ struct CardRequest {
   Share compute;              // of each; Share::Full(): nobody else is on them
   uint64_t memory_bytes = 0;  // of each; what goes with whole cards is all of theirs
   ModelSet models = kAnyModel;
+  uint8_t together = 0;  // all of a demand's with the same number are on one island; 0: anywhere
 
   bool whole() const { return compute == Share::Full(); }
 
-  friend bool operator==(const CardRequest&, const CardRequest&) = default;
+  friend auto operator<=>(const CardRequest&, const CardRequest&) = default;
   template <typename H>
   friend H AbslHashValue(H state, const CardRequest& request) {
     return H::combine(std::move(state), request.count, request.compute.basis_points(), request.memory_bytes,
-                      request.models);
+                      request.models, request.together);
   }
 };
 
@@ -45,7 +47,7 @@ struct Demand {
   int64_t compute_milli() const;  // of all its cards together, in thousandths of one
   bool shares() const { return cards.size() == 1 && cards[0].count == 1 && !cards[0].whole(); }
 
-  friend bool operator==(const Demand&, const Demand&) = default;
+  friend auto operator<=>(const Demand&, const Demand&) = default;
   template <typename H>
   friend H AbslHashValue(H state, const Demand& demand) {
     return H::combine(std::move(state), demand.cpu_milli, demand.memory_bytes, demand.cards);

@@ -17,6 +17,7 @@ struct CardState {
   uint64_t idle_bytes = 0;
   uint16_t idle = 10'000;  // compute, in basis points as Share has them
   uint8_t model = 0;       // its bit in a ModelSet
+  uint8_t island = 0;      // cards with the same number are closely connected
   bool usable = true;      // healthy, and not withdrawn
 
   bool whole() const { return idle == 10'000; }

@@ -22,9 +22,9 @@ class Prices {
  public:
   Prices(const Mix& mix, const std::vector<NodeGroup>& groups, const PriceOptions& options = {});
 
-  // Of a card and of a core on nodes of |group|, in cards; at least 0.
-  double card(uint16_t group) const { return cards_[group]; }
-  double core(uint16_t group) const { return cores_[group]; }
+  // Of a card and of a core on nodes of |group|, in cards; at least 0, which is that of groups that came later.
+  double card(uint16_t group) const { return group < cards_.size() ? cards_[group] : 0; }
+  double core(uint16_t group) const { return group < cores_.size() ? cores_[group] : 0; }
 
  private:
   std::vector<double> cards_, cores_;

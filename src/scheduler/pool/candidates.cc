@@ -46,18 +46,40 @@ void Candidates::Refresh(const NodeTable& nodes) {
   stamp_ = nodes.stamp();
 }
 
+// The same by looking at each node: for whom few nodes will do.
+Ranking Candidates::BestOfAll(absl::FunctionRef<bool(NodeIndex)> accepts) const {
+  Ranked best = kNobody, second = kNobody;
+  for (size_t i = 0; i < scores_.size(); ++i) {
+    const Ranked next{static_cast<NodeIndex>(i), scores_[i]};
+    if (next.score <= second.score || !accepts(next.node)) continue;
+    second = next.score > best.score ? best : next;
+    if (next.score > best.score) best = next;
+  }
+  Ranking ranking;
+  if (best.score != kNoRoom) ranking.best = best;
+  if (second.score != kNoRoom) ranking.runner_up = second;
+  return ranking;
+}
+
 Ranking Candidates::Best(const NodeTable& nodes, absl::FunctionRef<bool(NodeIndex)> accepts) {
+  constexpr int kMostRefused = 32;
   Refresh(nodes);
   left_ = best_;
   Ranking ranking;
+  int refused = 0;
   while (!ranking.runner_up.has_value()) {
+    if (refused > kMostRefused) return BestOfAll(accepts);
     size_t block = 0;
     for (size_t i = 1; i < left_.size(); ++i) {
       if (left_[i].score > left_[block].score) block = i;
     }
     if (left_.empty() || left_[block].score == kNoRoom) break;
     const Ranked next = left_[block];
-    if (accepts(next.node)) (ranking.best.has_value() ? ranking.runner_up : ranking.best) = next;
+    if (accepts(next.node)) {
+      (ranking.best.has_value() ? ranking.runner_up : ranking.best) = next;
+    } else {
+      ++refused;
+    }
     left_[block] = BestIn(nodes, block, next);
   }
   return ranking;

@@ -37,6 +37,7 @@ class Candidates {
 
  private:
   void Refresh(const NodeTable& nodes);
+  Ranking BestOfAll(absl::FunctionRef<bool(NodeIndex)> accepts) const;
   Ranked BestIn(const NodeTable& nodes, size_t block, const Ranked& after) const;
 
   const Policy* const policy_;

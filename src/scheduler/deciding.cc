@@ -1,0 +1,338 @@
+#include <algorithm>
+#include <bit>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "scheduler/plans/reservation.h"
+#include "scheduler/scheduler.h"
+
+namespace xpool::scheduler {
+namespace {
+
+constexpr size_t kMostReservations = 4;  // gangs that nodes are kept for at a time
+
+std::vector<uint8_t> NumbersIn(CardSet cards) {
+  std::vector<uint8_t> numbers;
+  for (unsigned set = cards; set != 0; set &= set - 1) numbers.push_back(static_cast<uint8_t>(std::countr_zero(set)));
+  return numbers;
+}
+
+// Whether |node| is in the domain that |path| leads to.
+bool IsWithin(const NodeSpec& node, const std::vector<Domain>& path) {
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (path[i].level == kNodeLevel) return node.name == path[i].name;
+    if (i >= node.topology.size() || node.topology[i] != path[i]) return false;
+  }
+  return true;
+}
+
+std::vector<Domain> PathTo(const TopologyTree& tree, DomainId domain) {
+  std::vector<Domain> path;
+  for (; domain != TopologyTree::kRoot; domain = tree[domain].parent)
+    path.push_back({tree[domain].level, tree[domain].name});
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+}  // namespace
+
+std::optional<Decision> Scheduler::Decide(int64_t now_ns) {
+  if (decisions_++ % std::max(1, options_.decisions_between_looks) == 0) policy_->Observe(pool_.nodes());
+  const std::optional<UnitId> unit = room_.TakeNext(*order_, now_ns, [&](const std::string& queue) {
+    const auto used = used_milli_.find(queue);
+    return used == used_milli_.end() ? 0 : used->second;
+  });
+  if (!unit.has_value()) return std::nullopt;
+  const std::string queue = room_.entry(*unit).queue;
+  Decision decision;
+  if (HasQuota(*unit)) {
+    decision = IsGang(*unit) ? DecideGang(*unit, now_ns) : DecidePod(*unit, now_ns);
+    std::vector<UnitId> woken;
+    room_.WakeQueue(queue, &woken);  // whose turn it was waits for quota no more
+  } else {
+    decision.unit = NameOf(*unit);
+    decision.is_gang = IsGang(*unit);
+    decision.why = absl::StrCat("queue \"", queue, "\" has used up its quota");
+    room_.BlockForQuota(*unit);
+  }
+  if (!decision.placed.empty()) EndReservation(*unit);
+  looked_stamp_ = pool_.nodes().stamp();  // what was only taken helps nobody
+  Effects effects;
+  if (!unkept_.empty()) WakeHelped(&effects);
+  return decision;
+}
+
+bool Scheduler::HasQuota(UnitId unit) {
+  const WaitingRoom::Entry& entry = room_.entry(unit);
+  const int64_t quota = room_.queue(entry.queue).quota_compute_milli;
+  if (quota < 0) return true;
+  int64_t asked = 0;
+  const auto add = [&](PodId pod) {
+    const std::vector<Attempt> attempts = AttemptsOf(pool_, pod);
+    if (attempts.empty()) return;
+    asked += attempts[0].local.compute_milli() + (attempts[0].remote ? attempts[0].remote->compute_milli() : 0);
+  };
+  if (IsGang(unit)) {
+    for (const PodId member : GangOf(unit).pending) add(member);
+  } else {
+    add(unit);
+  }
+  return used_milli_[entry.queue] + asked <= quota;
+}
+
+// What is kept for somebody may be used by him, and by whoever has gone when he starts.
+bool Scheduler::MayUse(NodeIndex node, UnitId unit, int64_t ends_ns) const {
+  if (reserved_.empty()) return true;
+  const auto kept = reserved_.find(node);
+  return kept == reserved_.end() || kept->second.unit == unit || ends_ns <= kept->second.start_ns;
+}
+
+void Scheduler::EndReservation(UnitId unit) {
+  absl::erase_if(reserved_, [&](const auto& kept) {
+    if (kept.second.unit == unit) unkept_.push_back(kept.first);
+    return kept.second.unit == unit;
+  });
+}
+
+std::string Scheduler::FilterKeyOf(PodId pod, bool is_remote) {
+  const PodSpec& spec = pool_.pod(pod).spec;
+  return filters_.KeyOf(is_remote ? Labels() : spec.node_selector, spec.tolerations);
+}
+
+const NodeFilter& Scheduler::FilterOf(PodId pod, bool is_remote) { return *filters_.Find(FilterKeyOf(pod, is_remote)); }
+
+Lacks Scheduler::LacksOf(const Demand& demand, const NodeFilter& filter, UnitId unit, int64_t ends_ns) const {
+  Lacks lacks;
+  for (NodeIndex node = 0; node < pool_.nodes().size(); ++node) {
+    if (!pool_.node_exists(node)) continue;
+    Lack lack = Lack::kNothing;
+    if (filter[node] == 0) {
+      lack = Lack::kPermission;
+    } else {
+      lack = LackOf(pool_.nodes()[node], demand);
+      if (lack == Lack::kNothing && !MayUse(node, unit, ends_ns)) lack = Lack::kReserved;
+    }
+    ++lacks[lack];
+  }
+  return lacks;
+}
+
+Decision Scheduler::DecidePod(PodId pod, int64_t now_ns) {
+  Decision decision{.unit = NameOf(pod)};
+  const std::vector<Attempt> attempts = AttemptsOf(pool_, pod);
+  for (const Attempt& attempt : attempts) {
+    if (Try(pod, attempt, now_ns, &decision)) {
+      std::vector<UnitId> woken;
+      room_.WakeNextLike({{attempt.local, FilterKeyOf(pod, false)}}, &woken);
+      return decision;
+    }
+  }
+  std::vector<Want> wants;
+  for (const Attempt& attempt : attempts) {
+    wants.push_back({attempt.local, FilterKeyOf(pod, false)});
+    if (attempt.remote.has_value()) wants.push_back({*attempt.remote, FilterKeyOf(pod, true)});
+  }
+  if (!attempts.empty()) {
+    const bool is_remote = attempts[0].remote.has_value();
+    decision.lacks =
+        LacksOf(is_remote ? *attempts[0].remote : attempts[0].local, FilterOf(pod, is_remote), pod, EndOf(pod, now_ns));
+    decision.why = decision.lacks.ToString();
+  } else {
+    decision.why = absl::StrCat("its claims have more than ", kMostRequests, " requests together");
+  }
+  room_.Block(pod, wants);
+  return decision;
+}
+
+bool Scheduler::Try(PodId pod, const Attempt& attempt, int64_t now_ns, Decision* decision) {
+  NodeIndex pinned = kNobody;
+  if (!PinnedTo(pool_, pod, &pinned)) return false;
+  const int64_t ends_ns = EndOf(pod, now_ns);
+  NodeIndex remote_node = kNobody;
+  Choice remote;
+  if (attempt.remote.has_value()) {
+    const NodeFilter& filter = FilterOf(pod, true);
+    const std::optional<Choice> choice = placer_->Place(pool_.nodes(), *attempt.remote, [&](NodeIndex node) {
+      return filter[node] != 0 && node != pinned && MayUse(node, pod, ends_ns);
+    });
+    if (!choice.has_value()) return false;
+    remote = *choice;
+    remote_node = choice->node;
+  }
+  const NodeFilter& filter = FilterOf(pod, false);
+  const std::optional<UnitId> gang = GangOfPod(pod);
+  const std::vector<Domain>* domain = gang.has_value() && GangOf(*gang).spec.required ? &GangOf(*gang).domain : nullptr;
+  const std::optional<Choice> choice = placer_->Place(pool_.nodes(), attempt.local, [&](NodeIndex node) {
+    return filter[node] != 0 && (pinned == kNobody || node == pinned) && node != remote_node &&
+           MayUse(node, pod, ends_ns) && (domain == nullptr || IsWithin(pool_.node(node), *domain));
+  });
+  if (!choice.has_value()) return false;
+  const NodeState before = pool_.nodes()[choice->node];
+  Hold(pod, attempt, choice->node, choice->cards, remote_node, remote.cards, now_ns);
+  decision->placed.push_back(Describe(pod));
+  Explain(*choice, attempt.local, before, &decision->placed.back());
+  room_.Remove(pod);
+  return true;
+}
+
+void Scheduler::Hold(PodId pod, const Attempt& attempt, NodeIndex node, const Cards& cards, NodeIndex remote_node,
+                     const Cards& remote_cards, int64_t now_ns) {
+  pool_.Assume(pod, node, PlacesOf(attempt, node, cards, remote_node, remote_cards));
+  notes_[pod].since_ns = now_ns;
+  notes_[pod].expires_ns = now_ns + options_.assume_for_ns;
+  assumed_.insert({notes_[pod].expires_ns, pod});
+  Account(pod);
+  const std::optional<UnitId> gang = GangOfPod(pod);
+  if (!gang.has_value()) return;
+  GangOf(*gang).pending.erase(pod);
+  GangOf(*gang).placed.insert(pod);
+}
+
+Placed Scheduler::Describe(PodId pod) const {
+  const PodRecord& record = pool_.pod(pod);
+  Placed placed{.pod = record.spec.uid, .node = pool_.node(record.node).name};
+  for (const ClaimId claim : record.claims) {
+    const ClaimRecord& of = pool_.claim(claim);
+    SeenClaim seen{.claim = of.spec.uid, .node = pool_.node(of.place->node).name};
+    for (size_t i = 0; i < of.place->requests.size(); ++i) {
+      seen.alternatives.push_back(of.place->alternatives[i]);
+      seen.xpus.push_back(NumbersIn(of.place->cards[i]));
+    }
+    placed.claims.push_back(std::move(seen));
+  }
+  return placed;
+}
+
+void Scheduler::Explain(const Choice& choice, const Demand& demand, const NodeState& before, Placed* placed) const {
+  NodeState after = before;
+  after.Take(demand, choice.cards);
+  placed->score = choice.score;
+  placed->parts = policy_->Explain(demand, before, after);
+  if (!choice.runner_up.has_value()) return;
+  placed->runner_up = pool_.node(choice.runner_up->node).name;
+  placed->runner_up_score = choice.runner_up->score;
+}
+
+const TopologyTree& Scheduler::Tree() {
+  if (!tree_.has_value() || tree_stamp_ != pool_.specs_stamp()) tree_.emplace(pool_);
+  tree_stamp_ = pool_.specs_stamp();
+  return *tree_;
+}
+
+// Members of a gang, by what they ask for.
+struct Scheduler::Team {
+  GangWish wish;
+  std::vector<Attempt> attempts;                // of each member
+  std::vector<std::vector<size_t>> members_of;  // of each role
+  std::vector<const NodeFilter*> filters;
+  bool is_remote = false;  // some would use XPUs of another node
+};
+
+Scheduler::Team Scheduler::TeamOf(const GangSpec& gang, std::span<const PodId> members, size_t attempt) {
+  Team team{.wish = {.roles = {}, .level = gang.level, .required = gang.required}};
+  std::set<std::string> filters;
+  std::map<Demand, std::vector<size_t>> by_demand;
+  for (size_t i = 0; i < members.size(); ++i) {
+    std::vector<Attempt> all = AttemptsOf(pool_, members[i]);
+    team.attempts.push_back(all.empty() ? Attempt() : std::move(all[std::min(attempt, all.size() - 1)]));
+    team.is_remote = team.is_remote || team.attempts.back().remote.has_value();
+    by_demand[team.attempts.back().local].push_back(i);
+    filters.insert(FilterKeyOf(members[i], false));
+  }
+  for (const std::string& key : filters) team.filters.push_back(filters_.Find(key));
+  std::vector<std::pair<Demand, std::vector<size_t>>> roles(by_demand.begin(), by_demand.end());
+  std::stable_sort(roles.begin(), roles.end(), [](const auto& one, const auto& other) {
+    return one.first.compute_milli() > other.first.compute_milli();
+  });
+  for (auto& [demand, of] : roles) {
+    team.wish.roles.push_back({demand, static_cast<int>(of.size())});
+    team.members_of.push_back(std::move(of));
+  }
+  return team;
+}
+
+Decision Scheduler::DecideGang(UnitId unit, int64_t now_ns) {
+  Gang& gang = GangOf(unit);
+  Decision decision{.unit = gang.name, .is_gang = true};
+  const std::vector<PodId> members(gang.pending.begin(), gang.pending.end());
+  size_t most_attempts = 0;
+  for (const PodId member : members) most_attempts = std::max(most_attempts, AttemptsOf(pool_, member).size());
+  const std::span<const PodId> least = std::span(members).first(static_cast<size_t>(gang.spec.min_members));
+  for (size_t attempt = 0; attempt < most_attempts; ++attempt) {
+    // All that have come, or as many as it cannot do without.
+    if (TryGang(unit, members, attempt, now_ns, &decision) ||
+        (least.size() < members.size() && TryGang(unit, least, attempt, now_ns, &decision))) {
+      room_.Remove(unit);
+      const std::set<PodId> rest = gang.pending;
+      for (const PodId member : rest) Enter(member, now_ns);
+      return decision;
+    }
+  }
+  if (options_.reserve_after_ns >= 0 && now_ns - room_.entry(unit).since_ns >= options_.reserve_after_ns)
+    ReserveForGang(unit, TeamOf(gang.spec, least, 0), now_ns);
+  room_.Block(unit, {});
+  blocked_gangs_.insert(unit);
+  gang.gained = 0;
+  return decision;
+}
+
+bool Scheduler::TryGang(UnitId unit, std::span<const PodId> members, size_t attempt, int64_t now_ns,
+                        Decision* decision) {
+  Gang& gang = GangOf(unit);
+  const Team team = TeamOf(gang.spec, members, attempt);
+  if (team.is_remote) {
+    decision->why = "members of a gang use XPUs of their own node";
+    return false;
+  }
+  const int64_t ends_ns = EndOf(members[0], now_ns);
+  const TopologyTree& tree = Tree();
+  const GangOutcome outcome = PlaceGang(pool_.nodes(), tree, team.wish, [&](NodeIndex node) {
+    return MayUse(node, unit, ends_ns) && AllAccept(team.filters, node);
+  });
+  if (!outcome.domain.has_value()) {
+    const GangRole& first = team.wish.roles[0];
+    const std::string where = team.wish.required ? absl::StrCat(" in one ", team.wish.level) : "";
+    decision->lacks = LacksOf(first.demand, *team.filters[0], unit, ends_ns);
+    decision->why = absl::StrCat(outcome.most_places, " of ", first.members, " members fit", where, "; ",
+                                 decision->lacks.ToString());
+    gang.wanted = first.demand;
+    gang.missing = std::max(1, first.members - outcome.most_places);
+    return false;
+  }
+  gang.domain = PathTo(tree, *outcome.domain);
+  decision->domain = tree.PathOf(*outcome.domain);
+  decision->why.clear();
+  decision->lacks = {};
+  std::vector<size_t> placed(team.wish.roles.size(), 0);  // of each role
+  for (const GangPlace& place : outcome.places) {
+    const size_t member = team.members_of[place.role][placed[place.role]++];
+    Hold(members[member], team.attempts[member], place.node, place.cards, kNobody, {}, now_ns);
+    decision->placed.push_back(Describe(members[member]));
+  }
+  return true;
+}
+
+// Keeps the nodes for a gang on which it can start the soonest, as far as that can be told.
+void Scheduler::ReserveForGang(UnitId unit, const Team& team, int64_t now_ns) {
+  absl::flat_hash_set<UnitId> kept_for;
+  for (const auto& [node, kept] : reserved_) kept_for.insert(kept.unit);
+  if (kept_for.contains(unit) || kept_for.size() >= kMostReservations) return;
+  const std::optional<ReservationPlan> plan = PlanReservation(
+      pool_, Tree(), team.wish, now_ns,
+      [&](NodeIndex node) { return !reserved_.contains(node) && AllAccept(team.filters, node); },
+      [&](PodId pod) { return EndOf(pod, notes_[pod].since_ns); });
+  if (!plan.has_value()) return;
+  for (const NodeIndex node : plan->nodes) reserved_[node] = {unit, plan->start_ns};
+}
+
+// When a pod that starts at |start_ns| will have ended; kNever when that is not known.
+int64_t Scheduler::EndOf(PodId pod, int64_t start_ns) const {
+  const int64_t duration = pool_.pod(pod).spec.duration_ns;
+  return duration == 0 || duration > kNever - start_ns ? kNever : start_ns + duration;
+}
+
+bool Scheduler::AllAccept(std::span<const NodeFilter* const> filters, NodeIndex node) {
+  return std::all_of(filters.begin(), filters.end(), [&](const NodeFilter* filter) { return (*filter)[node] != 0; });
+}
+
+}  // namespace xpool::scheduler
