@@ -32,7 +32,9 @@ std::string EventsError(const std::string& text) {
 TEST(OpenbTest, NodesComeInTheOrderOfTheirNames) {
   const absl::StatusOr<Cluster> cluster = ParseNodes(kNodes, "n.csv");
   ASSERT_TRUE(cluster.ok()) << cluster.status();
-  EXPECT_THAT(cluster->names, ElementsAre("a", "b"));
+  ASSERT_EQ(cluster->specs.size(), 2u);
+  EXPECT_EQ(cluster->specs[0].name, "a");
+  EXPECT_EQ(cluster->specs[1].name, "b");
   EXPECT_EQ(cluster->nodes[0].cards().size(), 0u);
   EXPECT_EQ(cluster->nodes[1].cards().size(), 2u);
   EXPECT_EQ(cluster->nodes[1].memory_bytes, int64_t{1} << 30);
@@ -43,7 +45,9 @@ TEST(OpenbTest, PodsAskForWhatTheRowSays) {
   Cluster cluster = *ParseNodes(kNodes, "n.csv");
   const absl::StatusOr<Workload> workload = ParsePods(kPods, "p.csv", &cluster.models);
   ASSERT_TRUE(workload.ok()) << workload.status();
-  EXPECT_THAT(workload->names, ElementsAre("p1", "p2", "p3"));
+  ASSERT_EQ(workload->specs.size(), 3u);
+  EXPECT_EQ(workload->specs[0].uid, "p1");
+  EXPECT_EQ(workload->specs[2].uid, "p3");
   EXPECT_EQ(workload->pods[0].cards[0].count, 2);
   EXPECT_TRUE(workload->pods[0].cards[0].whole());
   EXPECT_EQ(workload->pods[1].cards[0].compute, Share::FromPercent(46));
@@ -72,6 +76,38 @@ TEST(OpenbTest, BadPodsAreNamedByLine) {
   EXPECT_THAT(PodsError("a,1,1,1,1001,"), HasSubstr("gpu_milli"));
   EXPECT_THAT(PodsError("a,1,1,1,1000,T4||P100"), HasSubstr("is no list of models"));
   EXPECT_THAT(PodsError("a,1.5,1,1,1000,"), HasSubstr("cpu_milli is \"1.5\""));
+}
+
+TEST(OpenbTest, OptionalColumnsAreReadAndWrittenBack) {
+  const std::string nodes =
+      "sn,cpu_milli,memory_mib,gpu,model,gpu_memory_mib,islands,topology\n"
+      "n,64000,1024,4,H200,144384,2,supernode=s0/cabinet=c3\n";
+  const absl::StatusOr<Cluster> cluster = ParseNodes(nodes, "n.csv");
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  EXPECT_EQ(PrintNodes(cluster->specs), nodes);
+  EXPECT_EQ(cluster->nodes[0].cards()[1].island, 0);
+  EXPECT_EQ(cluster->nodes[0].cards()[2].island, 1);
+  const std::string pods =
+      "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,gpu_memory_mib,gang,gang_size,level,required,priority,"
+      "preemptible,locality,duration_s\n"
+      "a,1000,1024,2,1000,H200|A100,1024,g,4,cabinet,1,7,1,local,3600\n"
+      "b,1000,1024,1,300,,512,,0,,0,0,0,any,60\n"
+      "c,1000,1024,0,0,,0,,0,,0,0,0,,0\n";
+  scheduler::KindTable models;
+  const absl::StatusOr<Workload> workload = ParsePods(pods, "p.csv", &models);
+  ASSERT_TRUE(workload.ok()) << workload.status();
+  EXPECT_EQ(PrintPods(workload->specs), pods);
+}
+
+TEST(OpenbTest, BadOptionalCellsAreNamedByLine) {
+  const std::string header = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,locality,gang,gang_size\n";
+  scheduler::KindTable models;
+  EXPECT_THAT(ParsePods(header + "a,1,1,1,1000,near,,\n", "p.csv", &models).status().message(),
+              HasSubstr("p.csv line 2: locality is \"near\", and must be local, remote or any"));
+  EXPECT_THAT(ParsePods(header + "a,1,1,1,1000,,g,0\n", "p.csv", &models).status().message(),
+              HasSubstr("line 2: pod \"a\": a gang needs 1 to"));
+  EXPECT_THAT(ParseNodes("sn,cpu_milli,memory_mib,gpu,model,topology\nn,1,1,1,A,rack\n", "n.csv").status().message(),
+              HasSubstr("line 2: topology: \"rack\" is not LEVEL=NAME"));
 }
 
 TEST(OpenbTest, EventsMustFitTheLists) {

@@ -87,8 +87,11 @@ absl::StatusOr<std::unique_ptr<Policy>> MakePolicy(absl::string_view spec, const
 }
 
 std::optional<Option> BestOption(const Policy& policy, const Demand& demand, const NodeState& node) {
+  return BestOption(policy, demand, node, policy.Value(node));
+}
+
+std::optional<Option> BestOption(const Policy& policy, const Demand& demand, const NodeState& node, double value) {
   if (!node.Fits(demand)) return std::nullopt;
-  const double value = policy.Value(node);
   const auto option_with = [&](const Cards& cards) {
     NodeState after = node;
     after.Take(demand, cards);

@@ -47,7 +47,7 @@ class Policy {
   // Looks at the pool as it has become; to be called every so often. What was said before holds as long as epoch() is
   // the same.
   virtual void Observe(const NodeTable& /*nodes*/) {}
-  virtual uint64_t epoch() const { return 0; }
+  virtual uint32_t epoch() const { return 0; }
 };
 
 // What a policy may know beforehand.
@@ -72,5 +72,7 @@ struct Option {
   Cards cards;
 };
 std::optional<Option> BestOption(const Policy& policy, const Demand& demand, const NodeState& node);
+// The same, of a node of which Value() said |value|.
+std::optional<Option> BestOption(const Policy& policy, const Demand& demand, const NodeState& node, double value);
 
 }  // namespace xpool::scheduler

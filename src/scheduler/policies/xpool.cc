@@ -73,7 +73,7 @@ void Xpool::Observe(const NodeTable& nodes) {
   if (scarcity_.Observe(nodes)) ++epoch_;
 }
 
-const Xpool::Kept& Xpool::KeptOf(const NodeState& node) const {
+Xpool::Kept Xpool::KeptOf(const NodeState& node) const {
   const int64_t grain = node.cpu_milli / options_.cpu_grain_milli;
   bool is_new = false;
   Kept& kept = kept_.At(Mixed(node.shape() ^ Mixed(static_cast<uint64_t>(grain))), &is_new);
@@ -84,15 +84,16 @@ const Xpool::Kept& Xpool::KeptOf(const NodeState& node) const {
         (options_.fragmentation * fragmentation_.Of(in_grains) + options_.lookahead * lookahead_.IdleMilli(in_grains)) /
         kCardMilli;
   }
-  kept.places = options_.scarcity * scarcity_.WorthOf(in_grains);
+  const double steps = options_.scarcity * scarcity_.WorthOf(in_grains) * kPlaceSteps;
+  kept.places = static_cast<uint16_t>(std::min<double>(steps, UINT16_MAX));
   kept.epoch = epoch_;
   return kept;
 }
 
 // In cards; the less, the better.
 double Xpool::Value(const NodeState& node) const {
-  const Kept& kept = KeptOf(node);
-  return kept.waste - kept.places;
+  const Kept kept = KeptOf(node);
+  return double{kept.waste} - PlacesOf(kept);
 }
 
 double Xpool::Price(const Demand& demand, uint16_t group) const {
@@ -122,8 +123,8 @@ int32_t Xpool::Score(const Demand& demand, const NodeState& before, double value
 
 std::vector<ScorePart> Xpool::Explain(const Demand& demand, const NodeState& before, const NodeState& after) const {
   const Kept now = KeptOf(before), then = KeptOf(after);
-  return {{"waste", then.waste - now.waste},
-          {"places", now.places - then.places},
+  return {{"waste", double{then.waste} - double{now.waste}},
+          {"places", PlacesOf(now) - PlacesOf(then)},
           {"spoiled", Spoiled(demand, before, after)},
           {"price", Price(demand, before.group)}};
 }

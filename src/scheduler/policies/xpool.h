@@ -46,20 +46,22 @@ class Xpool final : public Policy {
   bool scores_cards() const override { return true; }
 
   void Observe(const NodeTable& nodes) override;
-  uint64_t epoch() const override { return epoch_; }
+  uint32_t epoch() const override { return epoch_; }
 
  private:
   // What is kept of a state. In cards, weighted.
   struct Kept {
-    double waste = 0;    // what is fragmented and what will stay idle
-    double places = 0;   // the worth of those for pods that are hard to place
-    uint64_t epoch = 0;  // of |places|
+    float waste = 0;      // what is fragmented and what will stay idle
+    uint16_t places = 0;  // the worth of those for pods that are hard to place, in kPlaceSteps of a card
+    uint16_t epoch = 0;   // of |places|
   };
-  const Kept& KeptOf(const NodeState& node) const;
+  Kept KeptOf(const NodeState& node) const;
+  static double PlacesOf(const Kept& kept) { return kept.places / kPlaceSteps; }
   double Price(const Demand& demand, uint16_t group) const;
   double Spoiled(const Demand& demand, const NodeState& before, const NodeState& after) const;
   int32_t ScoreOf(double cost) const;
 
+  static constexpr double kPlaceSteps = 1024;
   static constexpr int kCostSteps = 128;  // a card
   static constexpr int kMostCost = 16;    // cards: what costs more is as bad
 
@@ -69,7 +71,7 @@ class Xpool final : public Policy {
   const Prices prices_;
   const Lookahead lookahead_;
   Scarcity scarcity_;
-  uint64_t epoch_ = 1;
+  uint16_t epoch_ = 1;
   std::array<int32_t, 2 * kMostCost * kCostSteps + 1> scores_{};  // by cost, from -kMostCost on
   mutable StateCache<Kept> kept_;
 };

@@ -17,8 +17,8 @@ Demand WithoutMemory(Demand demand) {
 
 }  // namespace
 
-Candidates::Candidates(const Policy* policy, Demand demand)
-    : policy_(policy), demand_(WithoutMemory(std::move(demand))) {}
+Candidates::Candidates(const Policy* policy, NodeValues* values, Demand demand)
+    : policy_(policy), values_(values), demand_(WithoutMemory(std::move(demand))) {}
 
 // The best of a block that comes after |after| in the order of scores and, among equals, of nodes.
 Ranked Candidates::BestIn(const NodeTable& nodes, size_t block, const Ranked& after) const {
@@ -37,8 +37,9 @@ void Candidates::Refresh(const NodeTable& nodes) {
   if (epoch_ != policy_->epoch()) stamp_ = 0;  // what was said of any node is out of date
   epoch_ = policy_->epoch();
   const auto look = [&](NodeIndex node) {
-    const std::optional<Option> option = BestOption(*policy_, demand_, nodes[node]);
-    scores_[node] = option.has_value() ? option->score : kNoRoom;
+    scores_[node] = kNoRoom;
+    if (!nodes[node].Fits(demand_)) return;
+    scores_[node] = BestOption(*policy_, demand_, nodes[node], values_->Of(nodes, node))->score;
   };
   for (size_t block = 0; block < nodes.blocks(); ++block) {
     if (nodes.ForEachSince(stamp_, block, look)) best_[block] = BestIn(nodes, block, kBeforeAll);

@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "scheduler/policies/policy.h"
 #include "scheduler/pool/node_table.h"
+#include "scheduler/pool/node_values.h"
 
 namespace xpool::scheduler {
 
@@ -27,9 +28,9 @@ struct Ranking {
 
 class Candidates {
  public:
-  // |policy| must outlive it. What |demand| wants of a node's memory is not looked at: pods that differ in it are of
-  // one kind.
-  Candidates(const Policy* policy, Demand demand);
+  // |policy| and |values|, which is of the same policy, must outlive it. What |demand| wants of a node's memory is not
+  // looked at: pods that differ in it are of one kind.
+  Candidates(const Policy* policy, NodeValues* values, Demand demand);
 
   // Of the nodes that have room and that |accepts|: those with the highest scores, the first of equals. Always the same
   // |nodes|.
@@ -41,8 +42,9 @@ class Candidates {
   Ranked BestIn(const NodeTable& nodes, size_t block, const Ranked& after) const;
 
   const Policy* const policy_;
+  NodeValues* const values_;
   const Demand demand_;
-  uint64_t epoch_ = 0;           // of the policy when it was asked last
+  uint32_t epoch_ = 0;           // of the policy when it was asked last
   uint64_t stamp_ = 0;           // of the nodes then
   std::vector<int32_t> scores_;  // by node; kNoRoom
   std::vector<Ranked> best_;     // by block

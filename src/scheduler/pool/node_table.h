@@ -27,6 +27,8 @@ class NodeTable {
   uint64_t stamp() const { return stamp_; }
   size_t blocks() const { return block_stamps_.size(); }
 
+  uint64_t stamp(NodeIndex node) const { return stamps_[node]; }
+
   // Calls |look|(node) for each that changed after |stamp|.
   template <typename Look>
   void ForEachSince(uint64_t stamp, const Look& look) const {

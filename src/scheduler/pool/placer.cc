@@ -19,7 +19,7 @@ Candidates& Placer::KindOf(const Demand& demand) {
   key.memory_bytes = 0;
   if (kinds_.size() >= most_kinds_ && !kinds_.contains(key)) ForgetHalf();
   Kind& kind = kinds_[key];
-  if (kind.candidates == nullptr) kind.candidates = std::make_unique<Candidates>(policy_, std::move(key));
+  if (kind.candidates == nullptr) kind.candidates = std::make_unique<Candidates>(policy_, &values_, std::move(key));
   kind.used = ++calls_;
   return *kind.candidates;
 }

@@ -21,7 +21,8 @@ struct Choice {
 class Placer {
  public:
   // |policy| must outlive it. |most_kinds|: of pods, that are remembered at a time.
-  explicit Placer(const Policy* policy, size_t most_kinds = 1024) : policy_(policy), most_kinds_(most_kinds) {}
+  explicit Placer(const Policy* policy, size_t most_kinds = 1024)
+      : policy_(policy), most_kinds_(most_kinds), values_(policy) {}
 
   // The best of the nodes that have room and that |accepts|; nothing when there is none. Always the same |nodes|.
   std::optional<Choice> Place(const NodeTable& nodes, const Demand& demand, absl::FunctionRef<bool(NodeIndex)> accepts);
@@ -39,6 +40,7 @@ class Placer {
 
   const Policy* const policy_;
   const size_t most_kinds_;
+  NodeValues values_;
   absl::flat_hash_map<Demand, Kind> kinds_;  // by demand without memory
   uint64_t calls_ = 0;
 };

@@ -42,23 +42,18 @@ Number Less(Number idle, Number taken) {
   return idle < taken ? 0 : static_cast<Number>(idle - taken);
 }
 
-void Hold(const ClaimPlace& place, NodeState* state) {
-  int cards = 0;
-  bool whole = true;
-  for (size_t i = 0; i < place.requests.size(); ++i) {
-    const CardRequest& request = place.requests[i];
-    for (unsigned set = place.cards[i]; set != 0; set &= set - 1) {
-      const int index = std::countr_zero(set);
-      if (index >= static_cast<int>(state->cards().size())) continue;  // there were more once
-      CardState card = state->cards()[index];
-      card.idle = Less(card.idle, static_cast<uint16_t>(request.compute.basis_points()));
-      card.idle_bytes = Less(card.idle_bytes, request.memory_bytes);
-      state->SetCard(index, card);
-      ++cards;
-      whole = whole && request.whole();
-    }
+// Takes |compute| and |bytes| of each of |cards|; of less than there is, all.
+void Hold(CardSet cards, uint16_t compute, uint64_t bytes, NodeState* state) {
+  for (unsigned set = cards; set != 0; set &= set - 1) {
+    const int index = std::countr_zero(set);
+    if (index >= static_cast<int>(state->cards().size())) break;  // there were more once
+    CardState card = state->cards()[index];
+    card.idle = Less(card.idle, compute);
+    card.idle_bytes = Less(card.idle_bytes, bytes);
+    state->SetCard(index, card);
   }
-  if (cards > 0) state->kinds |= uint32_t{1} << (cards == 1 && !whole ? 0 : cards);
+  const bool shares = std::has_single_bit(cards) && compute < Share::Full().basis_points();
+  if (cards != 0) state->kinds |= uint32_t{1} << (shares ? 0 : std::popcount(cards));
 }
 
 }  // namespace
@@ -111,6 +106,27 @@ absl::StatusOr<NodeState> PoolState::CapacityOf(const NodeSpec& node) {
 // The state of |node| from what it has and what is held there.
 void PoolState::WorkOut(NodeIndex node) { nodes_.Set(node, StateWithout(node, {})); }
 
+void PoolState::Touch(NodeIndex node) {
+  if (std::find(touched_.begin(), touched_.end(), node) == touched_.end()) touched_.push_back(node);
+}
+
+// Works out what has been touched, once each; every public function that touches something ends with it.
+void PoolState::WorkOutTouched() {
+  for (const NodeIndex node : touched_) {
+    WorkOut(node);
+    DropNodeIfUnused(node);
+  }
+  touched_.clear();
+}
+
+// Whether |claim| would be free without |pods|.
+bool PoolState::IsOnlyFor(ClaimId claim, std::span<const PodId> pods) const {
+  const std::vector<PodId>& users = claims_[claim].users;
+  return !users.empty() && !claims_[claim].is_fixed && std::all_of(users.begin(), users.end(), [&](PodId user) {
+    return std::find(pods.begin(), pods.end(), user) != pods.end();
+  });
+}
+
 NodeState PoolState::StateWithout(NodeIndex node, std::span<const PodId> without) const {
   const NodeRecord& record = node_records_[node];
   NodeState state = record.capacity;
@@ -120,17 +136,26 @@ NodeState PoolState::StateWithout(NodeIndex node, std::span<const PodId> without
     return state;
   }
   const auto is_without = [&](PodId pod) { return std::find(without.begin(), without.end(), pod) != without.end(); };
-  for (const PodId pod : record.pods) {
-    if (is_without(pod)) continue;
-    state.cpu_milli -= pods_[pod].spec.cpu_milli;
-    state.memory_bytes -= static_cast<int64_t>(pods_[pod].spec.memory_bytes);
+  for (size_t i = 0; i < record.pods.by.size(); ++i) {
+    if (is_without(record.pods.by[i])) continue;
+    state.cpu_milli -= record.pods.what[i].cpu_milli;
+    state.memory_bytes -= static_cast<int64_t>(record.pods.what[i].memory_bytes);
   }
-  for (const ClaimId claim : record.claims) {
-    const std::vector<PodId>& users = claims_[claim].users;
-    if (!users.empty() && std::all_of(users.begin(), users.end(), is_without)) continue;
-    const ClaimPlace& place = *claims_[claim].place;
-    scheduler::Hold(place, &state);
-    if (!place.is_remote) continue;
+  for (size_t i = 0; i < record.claims.by.size(); ++i) {
+    const ClaimId claim = record.claims.by[i];
+    if (!without.empty() && IsOnlyFor(claim, without)) continue;
+    const ClaimPart& part = record.claims.what[i];
+    if (part.is_single) {
+      scheduler::Hold(part.cards, part.compute, part.memory_bytes, &state);
+    } else {
+      const ClaimPlace& place = *claims_[claim].place;
+      for (size_t of = 0; of < place.requests.size(); ++of) {
+        const CardRequest& request = place.requests[of];
+        scheduler::Hold(place.cards[of], static_cast<uint16_t>(request.compute.basis_points()), request.memory_bytes,
+                        &state);
+      }
+    }
+    if (!part.is_remote) continue;
     state.cpu_milli -= worker_.cpu_milli;
     state.memory_bytes -= static_cast<int64_t>(worker_.memory_bytes);
   }
@@ -172,7 +197,7 @@ bool PoolState::RemoveNode(const std::string& name, uint64_t version) {
 
 void PoolState::DropNodeIfUnused(NodeIndex node) {
   const NodeRecord& record = node_records_[node];
-  if (record.exists || !record.pods.empty() || !record.claims.empty()) return;
+  if (record.exists || !record.pods.by.empty() || !record.claims.by.empty()) return;
   node_ids_.erase(record.spec.name);
   free_nodes_.push_back(node);
 }
@@ -213,6 +238,7 @@ void PoolState::Fix(ClaimId claim, const std::optional<SeenClaim>& place) {
   } else if (was_fixed && record.users.empty()) {
     Unplace(claim);
   }
+  WorkOutTouched();
 }
 
 bool PoolState::RemoveClaim(const std::string& uid, uint64_t version) {
@@ -226,6 +252,7 @@ bool PoolState::RemoveClaim(const std::string& uid, uint64_t version) {
   }
   claim_ids_.erase(uid);
   DropClaim(*claim);
+  WorkOutTouched();
   return true;
 }
 
@@ -313,31 +340,40 @@ void PoolState::Hold(PodId pod, NodeIndex node, PodPhase phase) {
   PodRecord& record = pods_[pod];
   record.phase = phase;
   record.node = node;
-  node_records_[node].pods.push_back(pod);
+  node_records_[node].pods.Add(pod, {record.spec.cpu_milli, record.spec.memory_bytes});
   for (const ClaimId claim : record.claims) claims_[claim].users.push_back(pod);
+  Touch(node);
 }
 
 void PoolState::Place(ClaimId claim, ClaimPlace place) {
   Unplace(claim);
-  node_records_[place.node].claims.push_back(claim);
-  const NodeIndex node = place.node;
+  ClaimPart part{.cards = 0,
+                 .compute = 0,
+                 .is_single = place.requests.size() == 1,
+                 .is_remote = place.is_remote,
+                 .memory_bytes = 0};
+  if (part.is_single) {
+    part.cards = place.cards[0];
+    part.compute = static_cast<uint16_t>(place.requests[0].compute.basis_points());
+    part.memory_bytes = place.requests[0].memory_bytes;
+  }
+  node_records_[place.node].claims.Add(claim, part);
+  Touch(place.node);
   claims_[claim].place = std::move(place);
-  WorkOut(node);
 }
 
 void PoolState::Unplace(ClaimId claim) {
   if (!claims_[claim].place.has_value()) return;
   const NodeIndex node = claims_[claim].place->node;
   claims_[claim].place.reset();
-  Remove(claim, &node_records_[node].claims);
-  WorkOut(node);
-  DropNodeIfUnused(node);
+  node_records_[node].claims.Remove(claim);
+  Touch(node);
 }
 
 void PoolState::Assume(PodId pod, NodeIndex node, const std::vector<std::pair<ClaimId, ClaimPlace>>& claims) {
   Hold(pod, node, PodPhase::kAssumed);
-  WorkOut(node);
   for (const auto& [claim, place] : claims) Place(claim, place);
+  WorkOutTouched();
 }
 
 void PoolState::Confirm(PodId pod) {
@@ -345,17 +381,21 @@ void PoolState::Confirm(PodId pod) {
 }
 
 void PoolState::Release(PodId pod) {
+  LetGo(pod);
+  WorkOutTouched();
+}
+
+void PoolState::LetGo(PodId pod) {
   PodRecord& record = pods_[pod];
   if (record.phase == PodPhase::kPending) return;
   const NodeIndex node = std::exchange(record.node, kNobody);
   record.phase = PodPhase::kPending;
-  Remove(pod, &node_records_[node].pods);
-  WorkOut(node);
+  node_records_[node].pods.Remove(pod);
+  Touch(node);
   for (const ClaimId claim : record.claims) {
     Remove(pod, &claims_[claim].users);
     if (claims_[claim].users.empty() && !claims_[claim].is_fixed) Unplace(claim);
   }
-  DropNodeIfUnused(node);
 }
 
 // Where |seen| says that |claim| is. Numbers come from outside: those that make no sense are left out.
@@ -384,11 +424,8 @@ void PoolState::Bind(PodId pod, const Binding& binding) {
     return;
   }
   const NodeIndex node = NodeOf(binding.node);
-  node_records_[node].pods.push_back(pod);  // so that it is not dropped between
-  Release(pod);
-  Remove(pod, &node_records_[node].pods);
+  LetGo(pod);
   Hold(pod, node, phase);
-  WorkOut(node);
   for (const SeenClaim& seen : binding.claims) {
     for (const ClaimId claim : pods_[pod].claims) {
       if (claims_[claim].spec.uid != seen.claim) continue;
@@ -397,6 +434,7 @@ void PoolState::Bind(PodId pod, const Binding& binding) {
       Place(claim, std::move(place));
     }
   }
+  WorkOutTouched();
 }
 
 std::optional<PodId> PoolState::FindPod(const std::string& uid) const { return Find(pod_ids_, uid); }
@@ -413,7 +451,7 @@ std::vector<Overcommit> PoolState::Overcommits() const {
     over.memory_bytes = std::max<int64_t>(0, -nodes_[node].memory_bytes);
     std::array<int64_t, kMostCards> compute{};
     std::array<uint64_t, kMostCards> bytes{};
-    for (const ClaimId claim : record.claims) {
+    for (const ClaimId claim : record.claims.by) {
       const ClaimPlace& place = *claims_[claim].place;
       for (size_t i = 0; i < place.requests.size(); ++i) {
         for (unsigned set = place.cards[i]; set != 0; set &= set - 1) {

@@ -4,6 +4,7 @@
 // somebody else has placed something: then nothing is left, and Overcommits() says so. Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -128,8 +129,8 @@ class PoolState {
   const WorkerNeeds& worker() const { return worker_; }
   const NodeSpec& node(NodeIndex node) const { return node_records_[node].spec; }
   bool node_exists(NodeIndex node) const { return node_records_[node].exists; }
-  std::span<const PodId> pods_on(NodeIndex node) const { return node_records_[node].pods; }
-  std::span<const ClaimId> claims_on(NodeIndex node) const { return node_records_[node].claims; }
+  std::span<const PodId> pods_on(NodeIndex node) const { return node_records_[node].pods.by; }
+  std::span<const ClaimId> claims_on(NodeIndex node) const { return node_records_[node].claims.by; }
   const PodRecord& pod(PodId pod) const { return pods_[pod]; }
   const ClaimRecord& claim(ClaimId claim) const { return claims_[claim]; }
   size_t pod_slots() const { return pods_.size(); }
@@ -160,17 +161,51 @@ class PoolState {
   NodeState StateWithout(NodeIndex node, std::span<const PodId> without) const;
 
  private:
+  // What is held on a node, by whom; side by side, so that working out what is left reads nothing else.
+  template <typename Part>
+  struct Holdings {
+    std::vector<uint32_t> by;
+    std::vector<Part> what;
+
+    void Add(uint32_t whom, const Part& part) {
+      by.push_back(whom);
+      what.push_back(part);
+    }
+    void Remove(uint32_t whom) {
+      const auto found = std::find(by.begin(), by.end(), whom);
+      if (found == by.end()) return;
+      what[static_cast<size_t>(found - by.begin())] = what.back();
+      what.pop_back();
+      *found = by.back();
+      by.pop_back();
+    }
+  };
+  struct PodPart {
+    int64_t cpu_milli;
+    uint64_t memory_bytes;
+  };
+  struct ClaimPart {
+    CardSet cards;     // of its request, if it has but one
+    uint16_t compute;  // basis points, of each
+    bool is_single;    // else its place is to be looked at
+    bool is_remote;
+    uint64_t memory_bytes;  // of each
+  };
+
   struct NodeRecord {
     NodeSpec spec;
     bool exists = false;  // false: only known from a binding, or gone while something is on it
-    std::vector<PodId> pods;
-    std::vector<ClaimId> claims;
+    Holdings<PodPart> pods;
+    Holdings<ClaimPart> claims;
     NodeState capacity;
     uint64_t spec_stamp = 0;
   };
   NodeIndex NodeOf(const std::string& name);  // a new one, that does not exist yet, if need be
   absl::StatusOr<NodeState> CapacityOf(const NodeSpec& node);
+  bool IsOnlyFor(ClaimId claim, std::span<const PodId> pods) const;
   void WorkOut(NodeIndex node);
+  void Touch(NodeIndex node);
+  void WorkOutTouched();
   ClaimId AddClaim(const ClaimSpec& spec, uint64_t version, PodId owner);
   void LinkClaim(PodId pod, ClaimId claim);
   void LinkClaims(PodId pod);
@@ -178,6 +213,7 @@ class PoolState {
   void Hold(PodId pod, NodeIndex node, PodPhase phase);
   void Place(ClaimId claim, ClaimPlace place);
   void Unplace(ClaimId claim);
+  void LetGo(PodId pod);
   void Bind(PodId pod, const Binding& binding);
   ClaimPlace PlaceOf(const ClaimSpec& claim, const SeenClaim& seen);
   void DropNodeIfUnused(NodeIndex node);
@@ -199,6 +235,7 @@ class PoolState {
   absl::flat_hash_map<std::string, std::vector<PodId>> wanted_claims_;  // not known yet, and who names them
   Tombstones gone_nodes_, gone_pods_, gone_claims_;
   uint64_t specs_stamp_ = 0;
+  std::vector<NodeIndex> touched_;
 };
 
 // The demand for XPUs of |claim| with the given alternatives of each request. Its requests are together if they must be
