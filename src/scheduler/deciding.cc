@@ -11,12 +11,6 @@ namespace {
 
 constexpr size_t kMostReservations = 4;  // gangs that nodes are kept for at a time
 
-std::vector<uint8_t> NumbersIn(CardSet cards) {
-  std::vector<uint8_t> numbers;
-  for (unsigned set = cards; set != 0; set &= set - 1) numbers.push_back(static_cast<uint8_t>(std::countr_zero(set)));
-  return numbers;
-}
-
 // Whether |node| is in the domain that |path| leads to.
 bool IsWithin(const NodeSpec& node, const std::vector<Domain>& path) {
   for (size_t i = 0; i < path.size(); ++i) {
@@ -196,7 +190,7 @@ Placed Scheduler::Describe(PodId pod) const {
     SeenClaim seen{.claim = of.spec.uid, .node = pool_.node(of.place->node).name};
     for (size_t i = 0; i < of.place->requests.size(); ++i) {
       seen.alternatives.push_back(of.place->alternatives[i]);
-      seen.xpus.push_back(NumbersIn(of.place->cards[i]));
+      seen.xpus.push_back(NumbersOf(of.place->cards[i]));
     }
     placed.claims.push_back(std::move(seen));
   }
@@ -224,8 +218,8 @@ struct Scheduler::Team {
   GangWish wish;
   std::vector<Attempt> attempts;                // of each member
   std::vector<std::vector<size_t>> members_of;  // of each role
-  std::vector<const NodeFilter*> filters;
-  bool is_remote = false;  // some would use XPUs of another node
+  NodeFilter filter;                            // of all of them
+  bool is_remote = false;                       // some would use XPUs of another node
 };
 
 Scheduler::Team Scheduler::TeamOf(const GangSpec& gang, std::span<const PodId> members, size_t attempt) {
@@ -237,9 +231,11 @@ Scheduler::Team Scheduler::TeamOf(const GangSpec& gang, std::span<const PodId> m
     team.attempts.push_back(all.empty() ? Attempt() : std::move(all[std::min(attempt, all.size() - 1)]));
     team.is_remote = team.is_remote || team.attempts.back().remote.has_value();
     by_demand[team.attempts.back().local].push_back(i);
-    filters.insert(FilterKeyOf(members[i], false));
+    if (!filters.insert(FilterKeyOf(members[i], false)).second) continue;
+    const NodeFilter& filter = FilterOf(members[i], false);
+    team.filter.resize(filter.size(), 1);
+    for (size_t node = 0; node < filter.size(); ++node) team.filter[node] &= filter[node];
   }
-  for (const std::string& key : filters) team.filters.push_back(filters_.Find(key));
   std::vector<std::pair<Demand, std::vector<size_t>>> roles(by_demand.begin(), by_demand.end());
   std::stable_sort(roles.begin(), roles.end(), [](const auto& one, const auto& other) {
     return one.first.compute_milli() > other.first.compute_milli();
@@ -287,12 +283,12 @@ bool Scheduler::TryGang(UnitId unit, std::span<const PodId> members, size_t atte
   const int64_t ends_ns = EndOf(members[0], now_ns);
   const TopologyTree& tree = Tree();
   const GangOutcome outcome = PlaceGang(pool_.nodes(), tree, team.wish, [&](NodeIndex node) {
-    return MayUse(node, unit, ends_ns) && AllAccept(team.filters, node);
+    return MayUse(node, unit, ends_ns) && team.filter[node] != 0;
   });
   if (!outcome.domain.has_value()) {
     const GangRole& first = team.wish.roles[0];
     const std::string where = team.wish.required ? absl::StrCat(" in one ", team.wish.level) : "";
-    decision->lacks = LacksOf(first.demand, *team.filters[0], unit, ends_ns);
+    decision->lacks = LacksOf(first.demand, team.filter, unit, ends_ns);
     decision->why = absl::StrCat(outcome.most_places, " of ", first.members, " members fit", where, "; ",
                                  decision->lacks.ToString());
     gang.wanted = first.demand;
@@ -319,7 +315,7 @@ void Scheduler::ReserveForGang(UnitId unit, const Team& team, int64_t now_ns) {
   if (kept_for.contains(unit) || kept_for.size() >= kMostReservations) return;
   const std::optional<ReservationPlan> plan = PlanReservation(
       pool_, Tree(), team.wish, now_ns,
-      [&](NodeIndex node) { return !reserved_.contains(node) && AllAccept(team.filters, node); },
+      [&](NodeIndex node) { return !reserved_.contains(node) && team.filter[node] != 0; },
       [&](PodId pod) { return EndOf(pod, notes_[pod].since_ns); });
   if (!plan.has_value()) return;
   for (const NodeIndex node : plan->nodes) reserved_[node] = {unit, plan->start_ns};
@@ -329,10 +325,6 @@ void Scheduler::ReserveForGang(UnitId unit, const Team& team, int64_t now_ns) {
 int64_t Scheduler::EndOf(PodId pod, int64_t start_ns) const {
   const int64_t duration = pool_.pod(pod).spec.duration_ns;
   return duration == 0 || duration > kNever - start_ns ? kNever : start_ns + duration;
-}
-
-bool Scheduler::AllAccept(std::span<const NodeFilter* const> filters, NodeIndex node) {
-  return std::all_of(filters.begin(), filters.end(), [&](const NodeFilter* filter) { return (*filter)[node] != 0; });
 }
 
 }  // namespace xpool::scheduler

@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "scheduler/gangs/gang_placement.h"
 #include "scheduler/gangs/topology_tree.h"
+#include "scheduler/plans/eviction.h"
 #include "scheduler/policies/policy.h"
 #include "scheduler/pool/attempts.h"
 #include "scheduler/pool/lack.h"
@@ -120,6 +121,17 @@ class Scheduler {
   // When something happens by itself; TimePassed should be told then.
   std::optional<int64_t> next_due_ns() const;
 
+  // Plans, for whoever can carry them out: the pods that should go, and the nodes to Reserve() before they do.
+  struct Advice {
+    std::vector<std::string> victims;  // of an eviction
+    std::vector<Placed> moves;         // of a defragmentation: where each pod should be
+    std::vector<std::string> nodes;    // that become free
+    double cost = 0;
+  };
+  // For |unit|, which waits. NOT_FOUND when it doesn't, FAILED_PRECONDITION when nothing within the budget would help.
+  absl::StatusOr<Advice> PlanEvictions(const std::string& unit, int64_t now_ns, const EvictionOptions& options = {});
+  absl::StatusOr<Advice> PlanMoves(const std::string& unit, size_t most_moves);
+
   // What a policy may know: pods that have come so far, and the pool.
   Outlook MakeOutlook();
   // A new policy is made elsewhere, as that takes a while, and then used for what comes.
@@ -179,6 +191,14 @@ class Scheduler {
   void WakeGangs(std::span<const NodeIndex> changed, std::vector<UnitId>* woken);
   void Account(PodId pod);
 
+  // Plans (planning.cc).
+  struct Wished {
+    UnitId unit;
+    PodId first;
+    ClearingWish wish;
+  };
+  absl::StatusOr<Wished> WishOf(const std::string& unit);
+
   // Deciding (deciding.cc).
   Decision DecidePod(PodId pod, int64_t now_ns);
   Decision DecideGang(UnitId unit, int64_t now_ns);
@@ -193,7 +213,6 @@ class Scheduler {
   void EndReservation(UnitId unit);
   void ReserveForGang(UnitId unit, const Team& team, int64_t now_ns);
   int64_t EndOf(PodId pod, int64_t start_ns) const;
-  static bool AllAccept(std::span<const NodeFilter* const> filters, NodeIndex node);
   Team TeamOf(const GangSpec& gang, std::span<const PodId> members, size_t attempt);
   Lacks LacksOf(const Demand& demand, const NodeFilter& filter, UnitId unit, int64_t ends_ns) const;
   std::string FilterKeyOf(PodId pod, bool is_remote);

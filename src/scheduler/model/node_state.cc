@@ -97,6 +97,12 @@ int TightestCard(const NodeState& node, CardSet candidates) {
 
 }  // namespace
 
+std::vector<uint8_t> NumbersOf(CardSet cards) {
+  std::vector<uint8_t> numbers;
+  for (unsigned set = cards; set != 0; set &= set - 1) numbers.push_back(static_cast<uint8_t>(std::countr_zero(set)));
+  return numbers;
+}
+
 bool NodeState::AddCard(const CardState& card) {
   if (count_ == kMostCards) return false;
   cards_[count_++] = card;

@@ -13,6 +13,9 @@ namespace xpool::scheduler {
 using CardSet = uint16_t;  // a bit a card of the node
 static_assert(sizeof(CardSet) * 8 >= kMostCards);
 
+// The numbers of |cards|.
+std::vector<uint8_t> NumbersOf(CardSet cards);
+
 struct CardState {
   uint64_t idle_bytes = 0;
   uint16_t idle = 10'000;  // compute, in basis points as Share has them
