@@ -75,9 +75,8 @@ std::vector<PodSpec> DrawPods(const std::vector<Type>& types, double cards, int6
     PodSpec pod = types[random.Weighted(weights)].pod;
     Name(pods.size(), &pod);
     asked += CardsOf(pod);
-    // From minutes to days, as jobs of such clusters run.
-    pod.duration_ns =
-        std::clamp<int64_t>(static_cast<int64_t>(random.LogNormal(kHour, 1.5)), 60, 100 * kHour) * kSecond;
+    // From minutes to a day.
+    pod.duration_ns = std::clamp<int64_t>(static_cast<int64_t>(random.LogNormal(kHour, 0.8)), 60, 24 * kHour) * kSecond;
     pods.push_back(std::move(pod));
   }
   return pods;
@@ -130,7 +129,7 @@ struct Character {
         only_cpu(random.Between(0.03, 0.2)),
         shares(random.Between(0.2, 0.85)),
         several(random.Between(0.005, 0.1)),
-        particular(random.Chance(0.5) ? random.Between(0, 0.35) : 0) {}
+        particular(random.Chance(0.5) ? random.Between(0, 0.25) : 0) {}
 
   double cpu;                        // cores that a pod asks for, against the trace
   double only_cpu, shares, several;  // parts of the pods: without cards; of the others, with a share; with several

@@ -7,6 +7,7 @@
 // Shares are counted in thousandths of a card, rounded against the pod. Immutable once made; thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -21,6 +22,8 @@ class CardPatterns {
 
   // What |idle| of a card (basis points) is worth when it is filled as well as the mix allows, in cards: 0 to 1.
   double IdleValue(int32_t idle) const { return values_[idle / 10]; }
+  // What a pod of share |share| is worth, in cards: no cards can be filled with more than they are.
+  double Worth(int32_t share) const { return worths_[std::min(share / 10, kWhole)]; }
   // What a card loses in worth, beyond the worth of the pod, when one of share |share| is put on it: 0 where it
   // belongs. REQUIRES: share <= idle.
   double Spoiled(int32_t idle, int32_t share) const;

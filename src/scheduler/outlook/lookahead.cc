@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <numeric>
 #include <random>
 
 namespace xpool::scheduler {
@@ -47,11 +48,8 @@ class Lookahead::AlikeCards {
   }
 
   bool is_full() const { return begin_ == end_; }
-  int idle_milli() const {
-    int idle = 0;
-    for (int i = begin_; i < end_; ++i) idle += idle_[i];
-    return idle * 1000 / kWhole;
-  }
+  int idle() const { return std::accumulate(idle_.begin() + begin_, idle_.begin() + end_, 0); }
+  uint64_t idle_mib() const { return 0; }  // it does not matter
 
   bool Fits(const Type& type) const {
     const CardRequest& request = type.request;
@@ -98,10 +96,15 @@ class Lookahead::AnyCards {
   bool is_full() const {
     return std::all_of(cards_.begin(), cards_.begin() + count_, [](const CardState& card) { return card.idle == 0; });
   }
-  int idle_milli() const {
+  int idle() const {
     int idle = 0;
     for (int i = 0; i < count_; ++i) idle += cards_[i].idle;
-    return idle * 1000 / kWhole;
+    return idle;
+  }
+  uint64_t idle_mib() const {
+    uint64_t mib = 0;
+    for (int i = 0; i < count_; ++i) mib += cards_[i].idle_bytes >> 20;
+    return mib;
   }
 
   bool Fits(const Type& type) const {
@@ -140,7 +143,7 @@ class Lookahead::AnyCards {
 };
 
 template <typename Filling>
-double Lookahead::IdleMilliOf(const Filling& now) const {
+Lookahead::Idle Lookahead::MeanOver(const Filling& now) const {
   // What does not fit now never will: only the others are looked at.
   std::vector<uint64_t> possible(sequences_);
   for (size_t type = 0; type < types_.size(); ++type) {
@@ -148,23 +151,27 @@ double Lookahead::IdleMilliOf(const Filling& now) const {
     const uint64_t* positions = &positions_[type * sequences_];
     for (int sequence = 0; sequence < sequences_; ++sequence) possible[sequence] |= positions[sequence];
   }
-  int64_t sum = 0;
+  int64_t basis_points = 0, cpu_milli = 0;
+  uint64_t card_mib = 0;
   for (int sequence = 0; sequence < sequences_; ++sequence) {
     Filling filling = now;
     for (uint64_t left = possible[sequence]; left != 0 && !filling.is_full(); left &= left - 1) {
       const Type& type = types_[arrivals_[sequence * kMostArrivals + std::countr_zero(left)]];
       if (filling.Fits(type)) filling.Take(type);
     }
-    sum += filling.idle_milli();
+    basis_points += filling.idle();
+    cpu_milli += filling.cpu_milli;
+    card_mib += filling.idle_mib();
   }
-  return static_cast<double>(sum) / sequences_;
+  return {static_cast<double>(basis_points) / sequences_ / kWhole, static_cast<double>(cpu_milli) / sequences_ / 1000,
+          static_cast<double>(card_mib) / sequences_ / 1024};
 }
 
-double Lookahead::IdleMilli(const NodeState& node) const {
+Lookahead::Idle Lookahead::Of(const NodeState& node) const {
   const std::span<const CardState> cards = node.cards();
   const bool are_alike =
       std::all_of(cards.begin(), cards.end(), [&](const CardState& card) { return card.model == cards[0].model; });
-  return are_alike && !memory_matters_ ? IdleMilliOf(AlikeCards(node)) : IdleMilliOf(AnyCards(node));
+  return are_alike && !memory_matters_ ? MeanOver(AlikeCards(node)) : MeanOver(AnyCards(node));
 }
 
 }  // namespace xpool::scheduler

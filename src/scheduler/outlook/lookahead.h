@@ -27,9 +27,15 @@ class Lookahead {
  public:
   explicit Lookahead(const Mix& mix, const LookaheadOptions& options = {});
 
-  // The mean idle compute of |node| after the arrivals, in thousandths of a card. Each arrival is placed if it fits, on
-  // the tightest card, else it goes away. The node's memory is not looked at; of pods with several requests, the first.
-  double IdleMilli(const NodeState& node) const;
+  // Means over the sequences.
+  struct Idle {
+    double cards = 0;  // compute
+    double cores = 0;
+    double card_gib = 0;  // memory of cards
+  };
+  // What of |node| is idle after the arrivals. Each arrival is placed if it fits, on the tightest card, else it goes
+  // away. The node's memory is not looked at; of pods with several requests, the first.
+  Idle Of(const NodeState& node) const;
 
  private:
   struct Type {
@@ -40,7 +46,7 @@ class Lookahead {
   class AnyCards;
 
   template <typename Filling>
-  double IdleMilliOf(const Filling& now) const;
+  Idle MeanOver(const Filling& now) const;
 
   int sequences_;
   std::vector<Type> types_;

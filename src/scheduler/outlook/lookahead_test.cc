@@ -18,22 +18,24 @@ NodeState Node(int64_t cpu_milli, const std::vector<int>& idle_milli) {
   return node;
 }
 
+double IdleMilli(const Lookahead& lookahead, const NodeState& node) { return lookahead.Of(node).cards * 1000; }
+
 TEST(LookaheadTest, WhatWillBeFilledIsNotLost) {
   Lookahead lookahead({{{Pod(1000, 1, 500), 1}}});
-  EXPECT_EQ(lookahead.IdleMilli(Node(100'000, {1000, 1000})), 0);
-  EXPECT_EQ(lookahead.IdleMilli(Node(100'000, {0, 0})), 0);
+  EXPECT_EQ(IdleMilli(lookahead, Node(100'000, {1000, 1000})), 0);
+  EXPECT_EQ(IdleMilli(lookahead, Node(100'000, {0, 0})), 0);
 }
 
 TEST(LookaheadTest, WhatNobodyCanUseIs) {
   Lookahead lookahead({{{Pod(1000, 1, 500), 1}}});
-  EXPECT_EQ(lookahead.IdleMilli(Node(100'000, {700, 400})), 200 + 400);
-  EXPECT_EQ(lookahead.IdleMilli(Node(999, {700, 400})), 1100);  // CPU
+  EXPECT_EQ(IdleMilli(lookahead, Node(100'000, {700, 400})), 200 + 400);
+  EXPECT_EQ(IdleMilli(lookahead, Node(999, {700, 400})), 1100);  // CPU
 }
 
 TEST(LookaheadTest, CpuThatRunsOutStrandsCards) {
   Lookahead lookahead({{{Pod(1000, 1, 1000), 1}, {Pod(1000, 0, 0), 1}}});
-  const double plenty = lookahead.IdleMilli(Node(100'000, {1000, 1000})),
-               scarce = lookahead.IdleMilli(Node(2'000, {1000, 1000}));
+  const double plenty = IdleMilli(lookahead, Node(100'000, {1000, 1000})),
+               scarce = IdleMilli(lookahead, Node(2'000, {1000, 1000}));
   EXPECT_EQ(plenty, 0);
   EXPECT_GT(scarce, 500);
   EXPECT_LT(scarce, 1900);
@@ -42,9 +44,9 @@ TEST(LookaheadTest, CpuThatRunsOutStrandsCards) {
 TEST(LookaheadTest, OrderOfCardsDoesNotMatterAndDrawsAreFixed) {
   const Mix mix{{{Pod(1000, 1, 300), 3}, {Pod(2000, 2, 1000), 1}}};
   const Lookahead lookahead(mix), other(mix);
-  const double value = lookahead.IdleMilli(Node(9'000, {200, 1000, 700}));
-  EXPECT_EQ(lookahead.IdleMilli(Node(9'000, {1000, 700, 200})), value);
-  EXPECT_EQ(other.IdleMilli(Node(9'000, {700, 200, 1000})), value);
+  const double value = IdleMilli(lookahead, Node(9'000, {200, 1000, 700}));
+  EXPECT_EQ(IdleMilli(lookahead, Node(9'000, {1000, 700, 200})), value);
+  EXPECT_EQ(IdleMilli(other, Node(9'000, {700, 200, 1000})), value);
 }
 
 TEST(LookaheadTest, CardsWithoutMemoryLeftStayIdle) {
@@ -55,7 +57,7 @@ TEST(LookaheadTest, CardsWithoutMemoryLeftStayIdle) {
   node.cpu_milli = 100'000;
   node.AddCard({.idle_bytes = 8});    // room for two
   node.AddCard({.idle_bytes = 100});  // for all
-  EXPECT_EQ(lookahead.IdleMilli(node), 800);
+  EXPECT_EQ(IdleMilli(lookahead, node), 800);
 }
 
 TEST(LookaheadTest, EachCardIsFilledByPodsThatWantItsModel) {
@@ -67,12 +69,12 @@ TEST(LookaheadTest, EachCardIsFilledByPodsThatWantItsModel) {
   node.AddCard({.idle = 5'000, .model = 0});
   node.AddCard({.model = 1});
   node.AddCard({.idle = 7'000, .model = 0});
-  EXPECT_EQ(lookahead.IdleMilli(node), 1000 + 200);
+  EXPECT_EQ(IdleMilli(lookahead, node), 1000 + 200);
 }
 
 TEST(LookaheadTest, WithoutAMixNothingComes) {
   Lookahead lookahead({});
-  EXPECT_EQ(lookahead.IdleMilli(Node(1000, {1000, 300})), 1300);
+  EXPECT_EQ(IdleMilli(lookahead, Node(1000, {1000, 300})), 1300);
 }
 
 }  // namespace

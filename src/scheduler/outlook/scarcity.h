@@ -15,7 +15,7 @@
 namespace xpool::scheduler {
 
 struct ScarcityOptions {
-  double margin = 2;      // standard deviations by which places should exceed what will come
+  double margin = 4;      // standard deviations by which places should exceed what will come
   double notable = 0.02;  // cards: a change of costs that is worth looking at all nodes again
 };
 

@@ -58,7 +58,7 @@ TEST(ScarcityTest, PlacesOfAModelThatSomeNeedAreLookedAfter) {
 }
 
 TEST(ScarcityTest, WorthsStayUntilTheyChangeNotably) {
-  Scarcity scarcity(kMix);
+  Scarcity scarcity(kMix, {.margin = 2});
   NodeTable nodes;
   nodes.Add(Node(8));
   for (int i = 0; i < 200; ++i) nodes.Add(Node(4));

@@ -62,6 +62,7 @@ Xpool::Xpool(const Outlook& outlook, const XpoolOptions& options)
       patterns_(outlook.mix),
       prices_(outlook.mix, outlook.groups, options.price_options),
       lookahead_(outlook.mix, options.lookahead_options),
+      balance_(BalanceOf(outlook.mix, outlook.groups)),
       scarcity_(outlook.mix, options.scarcity_options) {
   for (size_t i = 0; i < scores_.size(); ++i) {
     const double cost = static_cast<double>(i) / kCostSteps - kMostCost;
@@ -73,17 +74,20 @@ void Xpool::Observe(const NodeTable& nodes) {
   if (scarcity_.Observe(nodes)) ++epoch_;
 }
 
+// In cards.
+double Xpool::WasteOf(const NodeState& node) const {
+  const Lookahead::Idle idle = lookahead_.Of(node);
+  const double left = balance_.card * idle.cards + balance_.core * idle.cores + balance_.card_gib * idle.card_gib;
+  return options_.fragmentation * fragmentation_.Of(node) / kCardMilli + options_.lookahead * left;
+}
+
 Xpool::Kept Xpool::KeptOf(const NodeState& node) const {
   const int64_t grain = node.cpu_milli / options_.cpu_grain_milli;
   bool is_new = false;
   Kept& kept = kept_.At(Mixed(node.shape() ^ Mixed(static_cast<uint64_t>(grain))), &is_new);
   if (!is_new && kept.epoch == epoch_) return kept;
   const NodeState in_grains = InGrains(node, options_.cpu_grain_milli);
-  if (is_new) {
-    kept.waste =
-        (options_.fragmentation * fragmentation_.Of(in_grains) + options_.lookahead * lookahead_.IdleMilli(in_grains)) /
-        kCardMilli;
-  }
+  if (is_new) kept.waste = static_cast<float>(WasteOf(in_grains));
   const double steps = options_.scarcity * scarcity_.WorthOf(in_grains) * kPlaceSteps;
   kept.places = static_cast<uint16_t>(std::min<double>(steps, UINT16_MAX));
   kept.epoch = epoch_;

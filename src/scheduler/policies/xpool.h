@@ -1,6 +1,6 @@
 // xpool's own policy: the way that loses the least compute. What a placement costs, in cards, is the sum of
-//   the value that the node loses: what FGD calls fragmentation, and what looking ahead leaves idle (lookahead.h),
-//   grow;
+//   the value that the node loses: what FGD calls fragmentation, and what looking ahead leaves idle (lookahead.h)
+//   of the resource that runs out first (balance.h), grow;
 //     the worth of the places for pods that are hard to place shrinks (scarcity.h);
 //   what the card is spoiled for the shares that would fit it best (card_patterns.h);
 //   the price of what it takes from its group of nodes (prices.h).
@@ -12,6 +12,7 @@
 #include <array>
 
 #include "absl/status/status.h"
+#include "scheduler/outlook/balance.h"
 #include "scheduler/outlook/card_patterns.h"
 #include "scheduler/outlook/fragmentation.h"
 #include "scheduler/outlook/lookahead.h"
@@ -55,6 +56,7 @@ class Xpool final : public Policy {
     uint16_t places = 0;  // the worth of those for pods that are hard to place, in kPlaceSteps of a card
     uint16_t epoch = 0;   // of |places|
   };
+  double WasteOf(const NodeState& node) const;
   Kept KeptOf(const NodeState& node) const;
   static double PlacesOf(const Kept& kept) { return kept.places / kPlaceSteps; }
   double Price(const Demand& demand, uint16_t group) const;
@@ -70,6 +72,7 @@ class Xpool final : public Policy {
   const CardPatterns patterns_;
   const Prices prices_;
   const Lookahead lookahead_;
+  const Balance balance_;
   Scarcity scarcity_;
   uint16_t epoch_ = 1;
   std::array<int32_t, 2 * kMostCost * kCostSteps + 1> scores_{};  // by cost, from -kMostCost on

@@ -1,0 +1,55 @@
+#include "sim/steady_run.h"
+
+#include <gtest/gtest.h>
+
+#include "sim/generate.h"
+
+namespace xpool::sim {
+namespace {
+
+struct Case {
+  Cluster cluster;
+  Workload workload;
+};
+
+Case Small(const char* kind) {
+  const Generated made = Generate(kind, {.cards = 200, .pods = 2000, .seed = 3}).value();
+  Case of;
+  of.cluster = ParseNodes(PrintNodes(made.nodes), "n").value();
+  of.workload = ParsePods(PrintPods(made.pods), "p", &of.cluster.models).value();
+  return of;
+}
+
+SteadyResult AtLoad(const Case& of, double load_pct) {
+  return RunSteady(of.cluster, of.workload, "bestfit", {.load_pct = load_pct, .counted = 3}, [](double) {}).value();
+}
+
+TEST(SteadyRunTest, UsesWhatIsAskedForAndBlocksMoreTheMoreThatIs) {
+  const Case of = Small("openb-like");
+  const SteadyResult calm = AtLoad(of, 30), busy = AtLoad(of, 110);
+  EXPECT_EQ(calm.blocked, 0);
+  EXPECT_EQ(calm.mean_wait_s, 0);
+  EXPECT_GT(busy.blocked, busy.arrived / 20);
+  EXPECT_GT(busy.mean_wait_s, 0);
+  EXPECT_GT(busy.used_pct, 2 * calm.used_pct);
+}
+
+TEST(SteadyRunTest, SameSeedSameResult) {
+  const Case of = Small("mixed");
+  const SteadyResult one = AtLoad(of, 95), other = AtLoad(of, 95);
+  EXPECT_EQ(one.arrived, other.arrived);
+  EXPECT_EQ(one.blocked, other.blocked);
+  EXPECT_EQ(one.mean_wait_s, other.mean_wait_s);
+  EXPECT_GT(one.remote_pods_pct, 0);  // some nodes with cards are short of CPU
+}
+
+TEST(SteadyRunTest, SaysWhatCannotBeRun) {
+  Case of = Small("mixed");
+  EXPECT_EQ(RunSteady(of.cluster, of.workload, "best", {}, [](double) {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(RunSteady(of.cluster, of.workload, "bestfit", {.counted = 1e9}, [](double) {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace xpool::sim
