@@ -25,6 +25,7 @@ namespace {
 
 constexpr double kSecond = 1e9, kHour = 3600 * kSecond;
 constexpr int64_t kMostArrivals = 20'000'000;
+constexpr double kLatest = 9e18;  // ns
 
 double CardsOf(const PodSpec& pod) {
   double cards = 0;
@@ -47,16 +48,19 @@ class SteadyRun {
       card_ns += CardsOf(pod) * runtime / static_cast<double>(workload.specs.size());
     }
     gap_ns_ = card_ns / (cards_ * carried_pct / 100 * options.load_pct / 100);
-    warm_ns_ = static_cast<int64_t>(options.warm_up * mean_runtime_ns_);
-    end_ns_ = warm_ns_ + static_cast<int64_t>(options.counted * mean_runtime_ns_);
   }
 
-  absl::Status Check() const {
+  // To be called first.
+  absl::Status Plan() {
     if (!(gap_ns_ > 0)) return absl::InvalidArgumentError("no pod needs a card, or no node has one");
-    if (static_cast<double>(end_ns_) / gap_ns_ > static_cast<double>(kMostArrivals)) {
+    const double warm_ns = options_.warm_up * mean_runtime_ns_, end_ns = warm_ns + options_.counted * mean_runtime_ns_;
+    if (!(warm_ns >= 0 && end_ns > warm_ns && end_ns / gap_ns_ < static_cast<double>(kMostArrivals) &&
+          end_ns < kLatest)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "more than ", kMostArrivals, " pods would arrive; count fewer runtimes, or take a smaller pool"));
     }
+    warm_ns_ = static_cast<int64_t>(warm_ns);
+    end_ns_ = static_cast<int64_t>(end_ns);
     return absl::OkStatus();
   }
 
@@ -205,7 +209,7 @@ absl::StatusOr<SteadyResult> RunSteady(const Cluster& cluster, const Workload& w
                    scheduler::MakePolicy(policy, {workload.mix, scheduler::GroupNodes(nodes)}));
   ASSIGN_OR_RETURN(const double carried_pct, CarriedPct(cluster, workload));
   SteadyRun run(cluster, workload, std::move(made), carried_pct, options);
-  RETURN_IF_ERROR(run.Check());
+  RETURN_IF_ERROR(run.Plan());
   return run.Run(cluster, progress);
 }
 
