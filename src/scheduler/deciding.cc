@@ -31,12 +31,12 @@ std::vector<Domain> PathTo(const TopologyTree& tree, DomainId domain) {
 }  // namespace
 
 std::optional<Decision> Scheduler::Decide(int64_t now_ns) {
-  if (decisions_++ % std::max(1, options_.decisions_between_looks) == 0) policy_->Observe(pool_.nodes());
   const std::optional<UnitId> unit = room_.TakeNext(*order_, now_ns, [&](const std::string& queue) {
     const auto used = used_milli_.find(queue);
     return used == used_milli_.end() ? 0 : used->second;
   });
   if (!unit.has_value()) return std::nullopt;
+  if (decisions_++ % std::max(1, options_.decisions_between_looks) == 0) policy_->Observe(pool_.nodes());
   const std::string queue = room_.entry(*unit).queue;
   Decision decision;
   if (HasQuota(*unit)) {

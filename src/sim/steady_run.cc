@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
+#include "scheduler/policies/classic.h"
 #include "scheduler/scheduler.h"
 #include "sim/bounds.h"
 #include "sim/random.h"
@@ -37,9 +38,11 @@ double CardsOf(const PodSpec& pod) {
 
 class SteadyRun {
  public:
-  SteadyRun(const Cluster& cluster, const Workload& workload, std::unique_ptr<scheduler::Policy> policy,
-            double carried_pct, const SteadyOptions& options)
-      : workload_(workload), options_(options), random_(options.seed), scheduler_(std::move(policy)) {
+  SteadyRun(const Cluster& cluster, const Workload& workload, double carried_pct, const SteadyOptions& options)
+      : workload_(workload),
+        options_(options),
+        random_(options.seed),
+        scheduler_(std::make_unique<scheduler::BestFit>()) {
     for (const scheduler::NodeSpec& node : cluster.specs) cards_ += static_cast<double>(node.xpus.size());
     double card_ns = 0;
     for (const PodSpec& pod : workload.specs) {
@@ -64,8 +67,10 @@ class SteadyRun {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<SteadyResult> Run(const Cluster& cluster, absl::FunctionRef<void(double)> progress) {
+  absl::StatusOr<SteadyResult> Run(const Cluster& cluster, absl::string_view policy,
+                                   absl::FunctionRef<void(double)> progress) {
     for (const scheduler::NodeSpec& node : cluster.specs) RETURN_IF_ERROR(Tell(node));
+    RETURN_IF_ERROR(Choose(policy));
     double next_arrival = random_.Exponential(gap_ns_);
     int64_t events = 0;
     for (;;) {
@@ -93,7 +98,15 @@ class SteadyRun {
   };
   using End = std::pair<int64_t, uint64_t>;  // when, who
 
+  absl::Status Choose(absl::string_view spec) {
+    if (options_.log) options_.log({now_ns_, PolicyChosen{std::string(spec), workload_.mix}});
+    ASSIGN_OR_RETURN(auto policy, scheduler::MakePolicy(spec, {workload_.mix, scheduler_.MakeOutlook().groups}));
+    scheduler_.SetPolicy(std::move(policy));
+    return absl::OkStatus();
+  }
+
   absl::Status Tell(const scheduler::Event& event) {
+    if (options_.log) options_.log({now_ns_, event});
     Effects effects;
     return scheduler_.Apply(event, now_ns_, &effects);
   }
@@ -138,6 +151,7 @@ class SteadyRun {
 
   absl::Status DecideAll() {
     while (std::optional<Decision> decision = scheduler_.Decide(now_ns_)) {
+      if (options_.log) options_.log({now_ns_, Decided{decision->unit, decision->placed}});
       if (decision->placed.empty()) continue;
       const scheduler::Placed& placed = decision->placed[0];
       const auto found = waiting_.find(NumberOf(placed.pod));
@@ -204,13 +218,10 @@ class SteadyRun {
 
 absl::StatusOr<SteadyResult> RunSteady(const Cluster& cluster, const Workload& workload, absl::string_view policy,
                                        const SteadyOptions& options, absl::FunctionRef<void(double)> progress) {
-  std::vector<scheduler::NodeState> nodes = cluster.nodes;
-  ASSIGN_OR_RETURN(std::unique_ptr<scheduler::Policy> made,
-                   scheduler::MakePolicy(policy, {workload.mix, scheduler::GroupNodes(nodes)}));
   ASSIGN_OR_RETURN(const double carried_pct, CarriedPct(cluster, workload));
-  SteadyRun run(cluster, workload, std::move(made), carried_pct, options);
+  SteadyRun run(cluster, workload, carried_pct, options);
   RETURN_IF_ERROR(run.Plan());
-  return run.Run(cluster, progress);
+  return run.Run(cluster, policy, progress);
 }
 
 }  // namespace xpool::sim

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "scheduler/policies/policy.h"
+#include "sim/event_log.h"
 #include "sim/openb.h"
 
 namespace xpool::sim {
@@ -18,6 +20,7 @@ struct SteadyOptions {
   double warm_up = 4;    // mean runtimes, that are not counted
   double counted = 10;   // and that are
   uint64_t seed = 1;
+  std::function<void(const LogLine&)> log;  // of all that the scheduler is told and decides, where it is wanted
 };
 
 struct SteadyResult {

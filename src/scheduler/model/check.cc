@@ -63,6 +63,16 @@ absl::Status Check(const ClaimSpec& claim) {
   return absl::OkStatus();
 }
 
+absl::Status Check(const Demand& demand) {
+  bool makes_sense = demand.cpu_milli >= 0 && demand.cpu_milli <= kMostCpuMilli && demand.memory_bytes <= kMostBytes &&
+                     demand.cards.size() <= kMostRequests;
+  for (const CardRequest& request : demand.cards) {
+    makes_sense = makes_sense && request.count >= 1 && request.count <= kMostCards && request.compute > Share() &&
+                  request.compute <= Share::Full() && request.memory_bytes <= kMostBytes;
+  }
+  return makes_sense ? absl::OkStatus() : absl::InvalidArgumentError("a demand has numbers that make no sense");
+}
+
 absl::Status Check(const PodSpec& pod) {
   if (!IsName(pod.uid)) return Refuse("pod", pod.uid, "it needs a uid of 1 to 1024 bytes");
   if (pod.cpu_milli < 0 || pod.cpu_milli > kMostCpuMilli || pod.memory_bytes > kMostBytes)

@@ -77,5 +77,6 @@ inline constexpr int kMostMembers = 1 << 16;
 
 absl::Status Check(const ClaimSpec& claim);
 absl::Status Check(const PodSpec& pod);
+absl::Status Check(const Demand& demand);
 
 }  // namespace xpool::scheduler

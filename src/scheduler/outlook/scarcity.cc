@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace xpool::scheduler {
 namespace {
 
 constexpr double kCardMilli = 1000;
-constexpr double kNothing = 1e-4;
+constexpr double kNothing = 1e-6;
 
 // That a normally distributed value exceeds its mean by |deviations|.
 double Above(double deviations) { return 0.5 * std::erfc(deviations / std::sqrt(2.0)); }
@@ -25,6 +26,30 @@ Scarcity::Scarcity(const Mix& mix, const ScarcityOptions& options) : options_(op
     if (request.count > 1 || request.models != kAnyModel)
       types_.push_back({type.demand.cpu_milli, request, part, cards});
   }
+  std::set<ModelSet> sets;
+  for (const Type& type : types_) {
+    if (type.request.models != kAnyModel) sets.insert(type.request.models);
+  }
+  for (const ModelSet models : sets) AddTogether(mix, models);
+}
+
+// All pods together that can only be on some of |models|: none of them may find too few of their kind left, but all of
+// them could. They come in hundredths of a card.
+void Scarcity::AddTogether(const Mix& mix, ModelSet models) {
+  constexpr double kHundredth = 0.01;
+  double cards = 0, squares = 0, cpu_milli = 0;
+  for (const PodType& type : mix.types) {
+    if (type.demand.cards.empty() || (type.demand.cards[0].models & ~models) != 0) continue;
+    const auto count = static_cast<double>(type.count);
+    const double each = static_cast<double>(type.demand.compute_milli()) / kCardMilli;
+    cards += count * each;
+    squares += count * each * each;
+    cpu_milli += count * static_cast<double>(type.demand.cpu_milli);
+  }
+  if (cards <= 0) return;
+  const CardRequest hundredth{.count = 1, .compute = Share::FromPercent(1), .models = models};
+  types_.push_back({static_cast<int64_t>(cpu_milli / cards * kHundredth), hundredth,
+                    cards / kHundredth / static_cast<double>(mix.count()), kHundredth, squares / cards / kHundredth});
 }
 
 int Scarcity::PlacesOn(const NodeState& node, const Type& type) {
@@ -60,9 +85,9 @@ bool Scarcity::Observe(const NodeTable& nodes) {
   bool notable = false;
   for (size_t i = 0; i < types_.size(); ++i) {
     const double to_come = pods_to_come * types_[i].part;
-    const double spare = (static_cast<double>(places_[i]) - to_come) / std::sqrt(to_come + 1);
+    const double spare = (static_cast<double>(places_[i]) - to_come) / std::sqrt(to_come * types_[i].scatter + 1);
     worths.push_back(types_[i].cards * Above(spare - options_.margin));
-    notable = notable || std::abs(worths[i] - types_[i].worth) > options_.notable;
+    notable = notable || std::abs(worths[i] - types_[i].worth) > options_.notable * std::min(1.0, types_[i].cards);
   }
   if (!notable) return false;
   for (size_t i = 0; i < types_.size(); ++i) types_[i].worth = worths[i];

@@ -34,10 +34,12 @@ class Scarcity {
   struct Type {
     int64_t cpu_milli;
     CardRequest request;
-    double part;       // of all pods
-    double cards;      // that one brings
-    double worth = 0;  // of a place
+    double part;         // of all pods
+    double cards;        // that one brings
+    double scatter = 1;  // variance of how many come, against their number: 1 as Poisson's
+    double worth = 0;    // of a place
   };
+  void AddTogether(const Mix& mix, ModelSet models);
   static int PlacesOn(const NodeState& node, const Type& type);
   void CountAgain(const NodeState& node, NodeIndex index);
 
