@@ -171,7 +171,9 @@ CLI::App& Commands::Add(CLI::App& parent, const std::string& name, const std::st
 }
 
 void Commands::OnCall(CLI::App& command, Action do_it) {
-  command.callback([this, do_it = std::move(do_it)] { action = do_it; });
+  command.callback([this, &command, do_it = std::move(do_it)] {
+    if (command.get_subcommands().empty()) action = do_it;  // else it is that one's turn
+  });
 }
 
 void Commands::AddFormats(CLI::App& command) {

@@ -23,6 +23,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+std::string Contents(const std::string& file) {
+  std::stringstream contents;
+  contents << std::ifstream(file).rdbuf();
+  return contents.str();
+}
+
 class CliTest : public testing::Test {
  protected:
   CliTest() : paths_{mkdtemp(folder_)} { setenv("XPOOL_DIR", folder_, 1); }
@@ -145,10 +151,11 @@ TEST_F(CliTest, TheProgramsWordsAreNeverReadAsOurs) {
 
 TEST_F(CliTest, EveryCommandHasAPageOfHelp) {
   for (const char* line :
-       {"run",       "slice create", "slice list", "slice get",     "slice resize",  "slice delete", "devices",
-        "ps",        "top",          "events",     "trace",         "status",        "agent start",  "agent stop",
-        "node add",  "node remove",  "ca init",    "ca issue node", "ca issue user", "ca list",      "ca show",
-        "ca revoke", "ca rotate",    "ca retire",  "sim",           "completion",    "version"}) {
+       {"run",           "slice create", "slice list", "slice get",   "slice resize", "slice delete",
+        "devices",       "ps",           "top",        "events",      "trace",        "status",
+        "agent start",   "agent stop",   "node add",   "node remove", "ca init",      "ca issue node",
+        "ca issue user", "ca list",      "ca show",    "ca revoke",   "ca rotate",    "ca retire",
+        "sim",           "sim generate", "sim replay", "completion",  "version"}) {
     std::vector<std::string> words = {"help"};
     std::istringstream text(line);
     for (std::string word; text >> word;) words.push_back(word);
@@ -232,9 +239,7 @@ TEST_F(CliTest, TraceDrawsWhatTheAgentRecorded) {
   const std::string picture = std::string(folder_) + "/lease.svg";
   EXPECT_EQ(Call({"trace", "--seconds", "0.1", "-o", picture, "--json"}), kOk) << err();
   EXPECT_EQ(Json::parse(out())["xpus"][0]["slices"][0]["leases"], 1);
-  std::stringstream svg;
-  svg << std::ifstream(picture).rdbuf();
-  EXPECT_THAT(svg.str(), HasSubstr("</svg>"));
+  EXPECT_THAT(Contents(picture), HasSubstr("</svg>"));
   EXPECT_EQ(Call({"trace", "--seconds", "0.1", "-o", "/nowhere/x.svg"}), kFailed);
   EXPECT_EQ(Call({"trace", "--seconds", "61"}), kUsage);
 }
@@ -253,9 +258,7 @@ TEST_F(CliTest, SimulationComparesPoliciesAndNamesWhatIsWrong) {
   EXPECT_THAT(out(), HasSubstr("fgd        2"));
   EXPECT_THAT(out(), HasSubstr("xpool      2"));
   EXPECT_THAT(out(), Not(HasSubstr("nan")));  // no pod brings such a small cluster to 95 %
-  std::stringstream json;
-  json << std::ifstream(curves).rdbuf();
-  EXPECT_EQ(Json::parse(json.str())["policies"]["xpool"][1]["placed"], 8);  // all cards
+  EXPECT_EQ(Json::parse(Contents(curves))["policies"]["xpool"][1]["placed"], 8);  // all cards
   EXPECT_EQ(Call(with({"--policy", "best"})), kUsage);
   EXPECT_THAT(err(), HasSubstr("there is no policy \"best\"; there are bestfit"));
   EXPECT_EQ(Call(with({"--events", "/nowhere"})), kFailed);
@@ -264,6 +267,37 @@ TEST_F(CliTest, SimulationComparesPoliciesAndNamesWhatIsWrong) {
   EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--seeds", "9-1"}), kUsage);
   EXPECT_THAT(err(), HasSubstr("neither a seed nor a range"));
   EXPECT_EQ(Call({"sim", "--nodes", nodes}), kUsage);
+}
+
+TEST_F(CliTest, MadeUpClusterIsSimulatedLoggedAndReplayed) {
+  const std::string folder = folder_, nodes = folder + "/made/nodes.csv", pods = folder + "/made/pods.csv",
+                    log = folder + "/log", page = folder + "/page.html", table = folder + "/table.csv";
+  EXPECT_EQ(Call({"sim", "generate", "openb-like", "--cards", "100", "--pods", "500", "--to", folder + "/made"}), kOk)
+      << err();
+  EXPECT_THAT(out(), HasSubstr("(500 pods)"));
+  EXPECT_EQ(Call({"sim", "generate", "small", "--to", folder}), kUsage);
+  EXPECT_THAT(err(), HasSubstr("there are mixed, openb-like, superpod"));
+
+  EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--seeds", "1-2", "--html", page, "--csv", table}), kOk)
+      << err();
+  EXPECT_THAT(out(), HasSubstr("At 100% asked for nobody can leave less than"));
+  const std::string html = Contents(page);
+  EXPECT_THAT(html, HasSubstr("<title>xpool</title></polyline>"));
+  EXPECT_THAT(html, Not(HasSubstr("http")));  // it needs nothing else
+  EXPECT_THAT(Contents(table), HasSubstr("policy,seed,asked_pct,allocated_pct\nxpool,1,"));
+
+  EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--steady", "--runtimes", "1", "--seeds", "1", "--policy",
+                  "xpool", "--log", log}),
+            kOk)
+      << err();
+  EXPECT_THAT(out(), HasSubstr("MEAN WAIT"));
+  EXPECT_EQ(Call({"sim", "replay", log}), kOk) << out();
+  EXPECT_THAT(out(), HasSubstr(", 0 different"));
+  EXPECT_EQ(Call({"sim", "replay", log, "--policy", "spread"}), kFailed);
+  EXPECT_THAT(out(), HasSubstr("the first: recorded"));
+  EXPECT_EQ(Call({"sim", "replay", pods}), kUsage);
+  EXPECT_THAT(err(), HasSubstr("line 1: it is no JSON"));
+  EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--log", log}), kUsage);
 }
 
 TEST_F(CliTest, CompletionKnowsEveryCommand) {

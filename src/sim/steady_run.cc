@@ -117,6 +117,7 @@ class SteadyRun {
     const int64_t from = std::max(now_ns_, warm_ns_), to = std::min(to_ns, end_ns_);
     if (to > from) {
       used_card_ns_ += used_ * static_cast<double>(to - from);
+      blocked_ns_ += static_cast<double>(waiting_.size()) * static_cast<double>(to - from);
       remote_card_ns_ += remote_ * static_cast<double>(to - from);
     }
     now_ns_ = to_ns;
@@ -187,6 +188,7 @@ class SteadyRun {
       result_.mean_wait_s = sum / static_cast<double>(waits_ns_.size()) / kSecond;
       result_.p99_wait_s = waits_ns_[(waits_ns_.size() - 1) * 99 / 100] / kSecond;
     }
+    result_.mean_blocked = blocked_ns_ / static_cast<double>(end_ns_ - warm_ns_);
     result_.used_pct = 100 * used_card_ns_ / (cards_ * static_cast<double>(end_ns_ - warm_ns_));
     result_.remote_pods_pct = placed_with_cards_ == 0 ? 0 : 100.0 * placed_remote_ / placed_with_cards_;
     result_.remote_compute_pct = used_card_ns_ > 0 ? 100 * remote_card_ns_ / used_card_ns_ : 0;
@@ -208,7 +210,7 @@ class SteadyRun {
   absl::flat_hash_map<uint64_t, Waiting> waiting_;
   absl::flat_hash_map<uint64_t, Running> running_;
   std::priority_queue<End, std::vector<End>, std::greater<>> ends_;
-  double used_ = 0, remote_ = 0, used_card_ns_ = 0, remote_card_ns_ = 0;
+  double used_ = 0, remote_ = 0, used_card_ns_ = 0, remote_card_ns_ = 0, blocked_ns_ = 0;
   int64_t placed_with_cards_ = 0, placed_remote_ = 0;
   std::vector<double> waits_ns_;
   SteadyResult result_;

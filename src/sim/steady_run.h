@@ -27,6 +27,7 @@ struct SteadyResult {
   int64_t arrived = 0;       // pods, while it is counted
   int64_t blocked = 0;       // of those, the ones that were not placed at once
   int64_t never_placed = 0;  // by the end
+  double mean_blocked = 0;   // pods that wait at a time, on average
   double mean_wait_s = 0;    // of all; of those never placed, until the end
   double p99_wait_s = 0;
   double used_pct = 0;  // of the cards' compute, on average over time

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
+#include <utility>
 
 namespace xpool::scheduler {
 namespace {
@@ -20,7 +22,10 @@ Scarcity::Scarcity(const Mix& mix, const ScarcityOptions& options) : options_(op
   for (const PodType& type : mix.types) {
     const double part = static_cast<double>(type.count) / all;
     const double cards = static_cast<double>(type.demand.compute_milli()) / kCardMilli;
-    cards_per_pod_ += part * cards;
+    milli_per_pod_ += part * cards * kCardMilli;
+    cpu_milli_per_pod_ += part * static_cast<double>(type.demand.cpu_milli);
+    for (const CardRequest& request : type.demand.cards)
+      mib_per_pod_ += part * request.count * static_cast<double>(request.memory_bytes >> 20);
     if (type.demand.cards.empty()) continue;
     const CardRequest& request = type.demand.cards[0];
     if (request.count > 1 || request.models != kAnyModel)
@@ -61,9 +66,17 @@ int Scarcity::PlacesOn(const NodeState& node, const Type& type) {
   return static_cast<int>(std::clamp<int64_t>(node.cpu_milli / type.cpu_milli, 0, places));
 }
 
+Scarcity::Amounts Scarcity::IdleOn(const NodeState& node) {
+  Amounts idle{.milli = node.idle_milli(), .mib = 0, .cpu_milli = std::max<int64_t>(0, node.cpu_milli)};
+  for (const CardState& card : node.cards()) idle.mib += card.usable ? static_cast<int64_t>(card.idle_bytes >> 20) : 0;
+  return idle;
+}
+
 void Scarcity::CountAgain(const NodeState& node, NodeIndex index) {
-  idle_milli_ += node.idle_milli() - idle_milli_on_[index];
-  idle_milli_on_[index] = node.idle_milli();
+  const Amounts idle = IdleOn(node), before = std::exchange(idle_on_[index], idle);
+  idle_.milli += idle.milli - before.milli;
+  idle_.mib += idle.mib - before.mib;
+  idle_.cpu_milli += idle.cpu_milli - before.cpu_milli;
   for (size_t i = 0; i < types_.size(); ++i) {
     uint16_t& places = places_on_[index * types_.size() + i];
     const auto now = static_cast<uint16_t>(std::min<int>(PlacesOn(node, types_[i]), UINT16_MAX));
@@ -76,11 +89,15 @@ bool Scarcity::Observe(const NodeTable& nodes) {
   if (types_.empty()) return false;
   places_.resize(types_.size());
   places_on_.resize(nodes.size() * types_.size());
-  idle_milli_on_.resize(nodes.size());
+  idle_on_.resize(nodes.size());
   nodes.ForEachSince(stamp_, [&](NodeIndex node) { CountAgain(nodes[node], node); });
   stamp_ = nodes.stamp();
-  const double idle_cards = static_cast<double>(idle_milli_) / kCardMilli;
-  const double pods_to_come = idle_cards / std::max(cards_per_pod_, 1e-9);
+  const auto pods_in = [](int64_t idle, double per_pod) {
+    return per_pod > 0 ? static_cast<double>(idle) / per_pod : std::numeric_limits<double>::infinity();
+  };
+  const double pods_to_come =
+      std::min({pods_in(idle_.milli, std::max(milli_per_pod_, 1e-6)), pods_in(idle_.mib, mib_per_pod_),
+                pods_in(idle_.cpu_milli, cpu_milli_per_pod_)});
   std::vector<double> worths;
   bool notable = false;
   for (size_t i = 0; i < types_.size(); ++i) {

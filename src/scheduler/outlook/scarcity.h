@@ -3,8 +3,8 @@
 // two come, the closer to what such a pod brings. So big pods that come late find a place, and are not guarded against
 // while there is plenty.
 //
-// How many will come: the idle compute of the pool is expected to be asked for by pods of the mix, in their
-// proportions; the number of one type is then about Poisson's. Not thread-safe.
+// How many will come: what is idle in the pool is expected to be asked for by pods of the mix, in their proportions,
+// until compute, cores or memory of cards run out; the number of one type is then about Poisson's. Not thread-safe.
 #pragma once
 
 #include <vector>
@@ -45,14 +45,20 @@ class Scarcity {
 
   const ScarcityOptions options_;
   std::vector<Type> types_;
-  double cards_per_pod_ = 0;  // on average, of all
+  // Compute and memory of cards, and cores.
+  struct Amounts {
+    int64_t milli = 0, mib = 0, cpu_milli = 0;
+  };
+  static Amounts IdleOn(const NodeState& node);
+
+  double milli_per_pod_ = 0, mib_per_pod_ = 0, cpu_milli_per_pod_ = 0;  // on average, of all
 
   // As counted last: of each node, by type; of all together.
   uint64_t stamp_ = 0;
   std::vector<uint16_t> places_on_;
-  std::vector<int64_t> idle_milli_on_;
+  std::vector<Amounts> idle_on_;
   std::vector<int64_t> places_;
-  int64_t idle_milli_ = 0;
+  Amounts idle_;
 };
 
 }  // namespace xpool::scheduler
