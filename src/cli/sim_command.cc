@@ -180,9 +180,9 @@ absl::StatusOr<Results> Fill(Context& context, const Input& input, const SimOpti
   cluster.nodes = std::move(nodes);
   Progress progress(context);
   for (const std::string& name : options.policies) {
-    ASSIGN_OR_RETURN(const std::unique_ptr<Policy> policy, scheduler::MakePolicy(name, outlook));
     std::vector<sim::FillCurve> curves;
     for (const auto& [seed, of_seed] : arrivals) {
+      ASSIGN_OR_RETURN(const std::unique_ptr<Policy> policy, scheduler::MakePolicy(name, outlook));
       progress.Say(absl::StrCat(name, ": run ", curves.size() + 1, " of ", arrivals.size()));
       curves.push_back(sim::RunFill(cluster, input.workload, of_seed, policy.get(), kUntilPct));
     }

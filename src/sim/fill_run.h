@@ -19,7 +19,7 @@ struct FillCurve {
 };
 
 // Until |until_pct| percent of the compute of all cards have been asked for, or nothing arrives any more. |policy| is
-// shown the pool every now and then.
+// shown the pool every now and then, and must be new.
 FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arrivals& arrivals, scheduler::Policy* policy,
                   double until_pct);
 
