@@ -38,7 +38,8 @@ constexpr size_t kPercents[] = {95, 100, 110, 130};  // asked for, that the tabl
 struct SimOptions {
   std::string nodes, pods, events, seeds = "1-10";
   std::vector<std::string> policies = {"xpool", "fgd", "bestfit"};
-  bool steady = false;
+  bool steady = false, remote = false, ignore_cpu = false;
+  double gbps_per_card = 1;
   double load_pct = 90, runtimes = 10;
   std::string json, csv, html, log;
 };
@@ -73,6 +74,13 @@ struct Input {
   std::vector<int64_t> seeds;
 };
 
+// As if cores were never what is missing.
+void IgnoreCpu(sim::Workload* workload) {
+  for (scheduler::PodSpec& pod : workload->specs) pod.cpu_milli = 0;
+  for (scheduler::Demand& pod : workload->pods) pod.cpu_milli = 0;
+  for (scheduler::PodType& type : workload->mix.types) type.demand.cpu_milli = 0;
+}
+
 absl::StatusOr<Input> Load(const SimOptions& options) {
   Input input;
   if (options.nodes.empty() || options.pods.empty())
@@ -84,6 +92,7 @@ absl::StatusOr<Input> Load(const SimOptions& options) {
   ASSIGN_OR_RETURN(input.workload, sim::ParsePods(pods, options.pods, &input.cluster.models));
   if (input.cluster.compute_milli() == 0)
     return absl::InvalidArgumentError(absl::StrCat(options.nodes, ": no node has a card"));
+  if (options.ignore_cpu) IgnoreCpu(&input.workload);
   return input;
 }
 
@@ -140,12 +149,25 @@ absl::StatusOr<std::map<int64_t, sim::Arrivals>> ArrivalsOf(const Input& input, 
   return arrivals;
 }
 
+// What part of the pods use cards of another node, how many cards, and what goes over the network for them.
+void AddRemote(const std::vector<sim::FillCurve>& curves, double gbps_per_card, std::vector<std::string>* row) {
+  double pods_pct = 0, cards = 0;
+  for (const sim::FillCurve& curve : curves) {
+    pods_pct += 100.0 * static_cast<double>(curve.remote) / static_cast<double>(std::max<int64_t>(1, curve.placed)) /
+                static_cast<double>(curves.size());
+    cards += curve.remote_cards / static_cast<double>(curves.size());
+  }
+  row->insert(row->end(), {FormatPercent(pods_pct), absl::StrFormat("%.1f", cards),
+                           absl::StrFormat("%.1f", cards * gbps_per_card)});
+}
+
 // Adds the curves of |name| to |results|.
-void AddFill(const std::string& name, const std::map<int64_t, sim::Arrivals>& arrivals,
+void AddFill(const std::string& name, const SimOptions& options, const std::map<int64_t, sim::Arrivals>& arrivals,
              const std::vector<sim::FillCurve>& curves, Results* results) {
   const std::vector<double> idle = MeanIdle(curves);
   std::vector<std::string> row = {name, absl::StrCat(curves.size())};
   for (const size_t percent : kPercents) row.push_back(FormatPercent(idle[percent]));
+  if (options.remote) AddRemote(curves, options.gbps_per_card, &row);
   results->rows.push_back(std::move(row));
   Json runs = Json::array();
   auto seed = arrivals.begin();
@@ -159,6 +181,8 @@ void AddFill(const std::string& name, const std::map<int64_t, sim::Arrivals>& ar
     runs.push_back({{"seed", (seed++)->first},
                     {"placed", curve.placed},
                     {"dropped", curve.dropped},
+                    {"remote", curve.remote},
+                    {"remote_cards", curve.remote_cards},
                     {"allocated_pct_by_arrived_pct", std::move(allocated)}});
   }
   results->json["policies"][name] = std::move(runs);
@@ -169,13 +193,15 @@ absl::StatusOr<Results> Fill(Context& context, const Input& input, const SimOpti
   Results results;
   results.columns = {"RUNS"};
   for (const size_t percent : kPercents) results.columns.push_back(absl::StrCat("IDLE AT ", percent, "%"));
+  if (options.remote) results.columns.insert(results.columns.end(), {"REMOTE PODS", "REMOTE CARDS", "GBIT/S"});
   results.csv = "policy,seed,asked_pct,allocated_pct\n";
   const std::string x_title = "asked for, % of the cards' compute", y_title = "idle, %";
   results.charts = {{"What is idle", x_title, y_title, {}, 0, kUntilPct},
                     {"From where it is nearly full on", x_title, y_title, {}, 85, kUntilPct}};
   ASSIGN_OR_RETURN(const auto arrivals, ArrivalsOf(input, options));
   std::vector<scheduler::NodeState> nodes = input.cluster.nodes;
-  const scheduler::Outlook outlook{input.workload.mix, scheduler::GroupNodes(nodes)};
+  const scheduler::Outlook outlook{options.remote ? sim::MixInParts(input.workload, {}) : input.workload.mix,
+                                   scheduler::GroupNodes(nodes)};
   sim::Cluster cluster = input.cluster;
   cluster.nodes = std::move(nodes);
   Progress progress(context);
@@ -184,9 +210,10 @@ absl::StatusOr<Results> Fill(Context& context, const Input& input, const SimOpti
     for (const auto& [seed, of_seed] : arrivals) {
       ASSIGN_OR_RETURN(const std::unique_ptr<Policy> policy, scheduler::MakePolicy(name, outlook));
       progress.Say(absl::StrCat(name, ": run ", curves.size() + 1, " of ", arrivals.size()));
-      curves.push_back(sim::RunFill(cluster, input.workload, of_seed, policy.get(), kUntilPct));
+      curves.push_back(sim::RunFill(cluster, input.workload, of_seed, policy.get(),
+                                    {.until_pct = kUntilPct, .remote = options.remote}));
     }
-    AddFill(name, arrivals, curves, &results);
+    AddFill(name, options, arrivals, curves, &results);
   }
   ASSIGN_OR_RETURN(const sim::Bounds bounds, sim::BoundsOf(cluster, input.workload, 100));
   results.notes.push_back(
@@ -380,6 +407,7 @@ void AddSim(Commands& commands) {
   CLI::App& sim = commands.Add(
       commands.root, "sim", "try the scheduler's policies on a recorded cluster, or a made-up one",
       {.synopsis = "xpool sim --nodes FILE --pods FILE [--events FILE] [--policy NAME,...] [--seeds A-B]\n"
+                   "    [--remote] [--ignore-cpu]\n"
                    "xpool sim --nodes FILE --pods FILE --steady [--load PCT] [--policy NAME,...] [--seeds A-B]\n"
                    "xpool sim generate KIND --to FOLDER\n"
                    "xpool sim replay LOG",
@@ -415,6 +443,11 @@ void AddSim(Commands& commands) {
   sim.add_option("--runtimes", options->runtimes, "With --steady: for so many mean runtimes. Default 10.")
       ->type_name("N")
       ->check(CLI::Range(0.01, 10'000.0));
+  sim.add_flag("--remote", options->remote, "Pods that allow it take cards of another node where that is better.");
+  sim.add_option("--remote-gbps", options->gbps_per_card, "What a remote card takes of the network. Default 1 Gbit/s.")
+      ->type_name("N")
+      ->check(CLI::Range(0.0, 1000.0));
+  sim.add_flag("--ignore-cpu", options->ignore_cpu, "As if no pod asked for cores.");
   sim.add_option("--json", options->json, "Write the curves, or figures, into this file.")->type_name("FILE");
   sim.add_option("--csv", options->csv, "The same as a table.")->type_name("FILE");
   sim.add_option("--html", options->html, "A page with curves.")->type_name("FILE");

@@ -4,6 +4,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "scheduler/plans/reservation.h"
+#include "scheduler/pool/apart.h"
 #include "scheduler/scheduler.h"
 
 namespace xpool::scheduler {
@@ -111,15 +112,25 @@ Lacks Scheduler::LacksOf(const Demand& demand, const NodeFilter& filter, UnitId 
   return lacks;
 }
 
+// Where a pod would go.
+struct Scheduler::Found {
+  const Attempt* attempt;
+  Choice local;
+  std::optional<Choice> remote;
+};
+
 Decision Scheduler::DecidePod(PodId pod, int64_t now_ns) {
   Decision decision{.unit = NameOf(pod)};
   const std::vector<Attempt> attempts = AttemptsOf(pool_, pod);
-  for (const Attempt& attempt : attempts) {
-    if (Try(pod, attempt, now_ns, &decision)) {
-      std::vector<UnitId> woken;
-      room_.WakeNextLike({{attempt.local, FilterKeyOf(pod, false)}}, &woken);
-      return decision;
+  for (size_t i = 0; i < attempts.size(); ++i) {
+    std::optional<Found> found = Find(pod, attempts[i], now_ns);
+    if (i + 1 < attempts.size() && attempts[i + 1].is_other_way) {
+      std::optional<Found> other = Find(pod, attempts[++i], now_ns);
+      if (other.has_value() && (!found.has_value() || IsBetter(*other, *found))) found = std::move(other);
     }
+    if (!found.has_value()) continue;
+    Take(pod, *found, now_ns, &decision);
+    return decision;
   }
   std::vector<Want> wants;
   for (const Attempt& attempt : attempts) {
@@ -138,35 +149,44 @@ Decision Scheduler::DecidePod(PodId pod, int64_t now_ns) {
   return decision;
 }
 
-bool Scheduler::Try(PodId pod, const Attempt& attempt, int64_t now_ns, Decision* decision) {
+std::optional<Scheduler::Found> Scheduler::Find(PodId pod, const Attempt& attempt, int64_t now_ns) {
   NodeIndex pinned = kNobody;
-  if (!PinnedTo(pool_, pod, &pinned)) return false;
+  if (!PinnedTo(pool_, pod, &pinned)) return std::nullopt;
   const int64_t ends_ns = EndOf(pod, now_ns);
-  NodeIndex remote_node = kNobody;
-  Choice remote;
-  if (attempt.remote.has_value()) {
-    const NodeFilter& filter = FilterOf(pod, true);
-    const std::optional<Choice> choice = placer_->Place(pool_.nodes(), *attempt.remote, [&](NodeIndex node) {
-      return filter[node] != 0 && node != pinned && MayUse(node, pod, ends_ns);
-    });
-    if (!choice.has_value()) return false;
-    remote = *choice;
-    remote_node = choice->node;
-  }
-  const NodeFilter& filter = FilterOf(pod, false);
   const std::optional<UnitId> gang = GangOfPod(pod);
   const std::vector<Domain>* domain = gang.has_value() && GangOf(*gang).spec.required ? &GangOf(*gang).domain : nullptr;
-  const std::optional<Choice> choice = placer_->Place(pool_.nodes(), attempt.local, [&](NodeIndex node) {
-    return filter[node] != 0 && (pinned == kNobody || node == pinned) && node != remote_node &&
-           MayUse(node, pod, ends_ns) && (domain == nullptr || IsWithin(pool_.node(node), *domain));
-  });
-  if (!choice.has_value()) return false;
-  const NodeState before = pool_.nodes()[choice->node];
-  Hold(pod, attempt, choice->node, choice->cards, remote_node, remote.cards, now_ns);
+  const NodeFilter filter = FilterOf(pod, false);
+  const auto accepts = [&](NodeIndex node) {
+    return filter[node] != 0 && (pinned == kNobody || node == pinned) && MayUse(node, pod, ends_ns) &&
+           (domain == nullptr || IsWithin(pool_.node(node), *domain));
+  };
+  if (!attempt.remote.has_value()) {
+    const std::optional<Choice> choice = placer_->Place(pool_.nodes(), attempt.local, accepts);
+    return choice.has_value() ? std::optional(Found{&attempt, *choice, std::nullopt}) : std::nullopt;
+  }
+  const NodeFilter& lenders = FilterOf(pod, true);
+  const std::optional<Apart> apart = PlaceApart(
+      *placer_, pool_.nodes(), {*attempt.remote, attempt.local},
+      [&](NodeIndex node) { return lenders[node] != 0 && node != pinned && MayUse(node, pod, ends_ns); }, accepts);
+  return apart.has_value() ? std::optional(Found{&attempt, apart->rest, apart->lent}) : std::nullopt;
+}
+
+// Whether what is |apart| costs the pool less than what is |together|.
+bool Scheduler::IsBetter(const Found& apart, const Found& together) const {
+  return !together.remote.has_value() && IsBetterApart(*policy_, pool_.nodes(), together.attempt->local, together.local,
+                                                       {*apart.attempt->remote, apart.attempt->local},
+                                                       {*apart.remote, apart.local}, options_.network_cost);
+}
+
+void Scheduler::Take(PodId pod, const Found& found, int64_t now_ns, Decision* decision) {
+  const NodeState before = pool_.nodes()[found.local.node];
+  Hold(pod, *found.attempt, found.local.node, found.local.cards, found.remote ? found.remote->node : kNobody,
+       found.remote ? found.remote->cards : Cards{}, now_ns);
   decision->placed.push_back(Describe(pod));
-  Explain(*choice, attempt.local, before, &decision->placed.back());
+  Explain(found.local, found.attempt->local, before, &decision->placed.back());
   room_.Remove(pod);
-  return true;
+  std::vector<UnitId> woken;
+  room_.WakeNextLike({{found.attempt->local, FilterKeyOf(pod, false)}}, &woken);
 }
 
 void Scheduler::Hold(PodId pod, const Attempt& attempt, NodeIndex node, const Cards& cards, NodeIndex remote_node,

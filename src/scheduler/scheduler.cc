@@ -176,8 +176,13 @@ void Scheduler::Learn(PodId pod) {
   if (!pool_.HasAllClaims(pod)) return;
   std::vector<Attempt> attempts = AttemptsOf(pool_, pod);
   if (attempts.empty()) return;
-  attempts[0].local.memory_bytes = 0;
-  ++seen_demands_[attempts[0].local];
+  // What may be in two places is two demands.
+  Attempt& attempt = attempts.size() > 1 && attempts[1].is_other_way ? attempts[1] : attempts[0];
+  for (Demand* demand : {&attempt.local, attempt.remote.has_value() ? &*attempt.remote : nullptr}) {
+    if (demand == nullptr) continue;
+    demand->memory_bytes = 0;
+    ++seen_demands_[*demand];
+  }
 }
 
 UnitId Scheduler::UnitOfGang(const GangSpec& spec) {

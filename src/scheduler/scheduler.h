@@ -96,6 +96,7 @@ struct SchedulerOptions {
   int64_t reserve_after_ns = 60'000'000'000;  // for how long a gang waits before nodes are kept for it; -1: never
   int decisions_between_looks = 1000;         // of the policy at the pool
   WorkerNeeds worker;
+  double network_cost = 0.02;  // of a remote XPU, in cards; where the policy can tell what placements cost
 };
 
 class Scheduler {
@@ -150,6 +151,7 @@ class Scheduler {
     int64_t missing = 0, gained = 0;
   };
 
+  struct Found;
   struct Team;
   struct Reservation {
     UnitId unit;
@@ -202,7 +204,9 @@ class Scheduler {
   // Deciding (deciding.cc).
   Decision DecidePod(PodId pod, int64_t now_ns);
   Decision DecideGang(UnitId unit, int64_t now_ns);
-  bool Try(PodId pod, const Attempt& attempt, int64_t now_ns, Decision* decision);
+  std::optional<Found> Find(PodId pod, const Attempt& attempt, int64_t now_ns);
+  bool IsBetter(const Found& apart, const Found& together) const;
+  void Take(PodId pod, const Found& found, int64_t now_ns, Decision* decision);
   bool TryGang(UnitId unit, std::span<const PodId> members, size_t attempt, int64_t now_ns, Decision* decision);
   void Hold(PodId pod, const Attempt& attempt, NodeIndex node, const Cards& cards, NodeIndex remote_node,
             const Cards& remote_cards, int64_t now_ns);

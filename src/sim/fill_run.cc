@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "scheduler/pool/apart.h"
 #include "scheduler/pool/placer.h"
 
 namespace xpool::sim {
@@ -48,32 +49,100 @@ scheduler::NodeTable InRankOrder(const Cluster& cluster, const std::vector<uint3
   return table;
 }
 
+bool MayBeApart(const scheduler::PodSpec& pod) {
+  return !pod.claims.empty() && pod.claims[0].locality != scheduler::Locality::kLocal;
+}
+
+scheduler::ApartDemand InParts(const Demand& pod, const scheduler::WorkerNeeds& worker) {
+  return {{worker.cpu_milli, worker.memory_bytes, pod.cards}, {pod.cpu_milli, pod.memory_bytes, {}}};
+}
+
+// Places pods on a table of nodes, for good.
+class Filler {
+ public:
+  Filler(const Cluster& cluster, const Workload& workload, const Arrivals& arrivals, scheduler::Policy* policy,
+         const FillOptions& options)
+      : workload_(workload),
+        options_(options),
+        policy_(*policy),
+        nodes_(InRankOrder(cluster, arrivals.rank)),
+        placer_(policy) {}
+
+  const scheduler::NodeTable& nodes() const { return nodes_; }
+
+  bool Place(uint32_t place, FillCurve* curve) {
+    const Demand& pod = workload_.pods[place];
+    const auto whole = placer_.Place(nodes_, pod);
+    const bool may_be_apart = options_.remote && MayBeApart(workload_.specs[place]);
+    if (may_be_apart && PlaceApart(pod, whole, curve)) return true;
+    if (whole.has_value()) Take(pod, *whole);
+    return whole.has_value();
+  }
+
+ private:
+  // The cards on one node, with a worker, and the rest on another, where there is no better way.
+  bool PlaceApart(const Demand& pod, const std::optional<scheduler::Choice>& whole, FillCurve* curve) {
+    const scheduler::ApartDemand demand = InParts(pod, options_.worker);
+    const auto any = [](scheduler::NodeIndex) { return true; };
+    const auto apart = scheduler::PlaceApart(placer_, nodes_, demand, any, any);
+    if (!apart.has_value()) return false;
+    if (whole.has_value() &&
+        !scheduler::IsBetterApart(policy_, nodes_, pod, *whole, demand, *apart, options_.network_cost))
+      return false;
+    Take(demand.lent, apart->lent);
+    Take(demand.rest, apart->rest);
+    ++curve->remote;
+    curve->remote_cards += static_cast<double>(pod.compute_milli()) / 1000;
+    return true;
+  }
+
+  void Take(const Demand& demand, const scheduler::Choice& choice) {
+    NodeState after = nodes_[choice.node];
+    after.Take(demand, choice.cards);
+    nodes_.Set(choice.node, after);
+  }
+
+  const Workload& workload_;
+  const FillOptions options_;
+  const scheduler::Policy& policy_;
+  scheduler::NodeTable nodes_;
+  scheduler::Placer placer_;
+};
+
 }  // namespace
 
+scheduler::Mix MixInParts(const Workload& workload, const scheduler::WorkerNeeds& worker) {
+  std::vector<Demand> demands;
+  for (size_t i = 0; i < workload.pods.size(); ++i) {
+    if (MayBeApart(workload.specs[i])) {
+      const scheduler::ApartDemand parts = InParts(workload.pods[i], worker);
+      demands.push_back(parts.lent);
+      demands.push_back(parts.rest);
+    } else {
+      demands.push_back(workload.pods[i]);
+    }
+  }
+  for (Demand& demand : demands) demand.memory_bytes = 0;
+  return scheduler::MixOf(demands);
+}
+
 FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arrivals& arrivals, scheduler::Policy* policy,
-                  double until_pct) {
+                  const FillOptions& options) {
   const auto all_milli = static_cast<double>(cluster.compute_milli());
-  scheduler::NodeTable nodes = InRankOrder(cluster, arrivals.rank);
-  scheduler::Placer placer(policy);
+  Filler filler(cluster, workload, arrivals, policy, options);
   FillCurve curve;
   Buckets buckets;
   int64_t arrived_milli = 0, allocated_milli = 0;
   int64_t count = 0;
   for (const uint32_t place : arrivals.pods) {
-    if (count++ % kObserveEach == 0) policy->Observe(nodes);
-    const Demand& pod = workload.pods[place];
-    arrived_milli += pod.compute_milli();
-    if (const auto choice = placer.Place(nodes, pod); choice.has_value()) {
-      NodeState after = nodes[choice->node];
-      after.Take(pod, choice->cards);
-      nodes.Set(choice->node, after);
-      allocated_milli += pod.compute_milli();
-      ++curve.placed;
-    } else {
-      ++curve.dropped;
-    }
+    if (count++ % kObserveEach == 0) policy->Observe(filler.nodes());
+    const int64_t asked_milli = workload.pods[place].compute_milli();
+    arrived_milli += asked_milli;
+    const bool placed = filler.Place(place, &curve);
+    allocated_milli += placed ? asked_milli : 0;
+    ++(placed ? curve.placed : curve.dropped);
     const double arrived_pct = 100 * static_cast<double>(arrived_milli) / all_milli;
-    if (arrived_pct > until_pct + 0.5) break;
+    if (arrived_pct > options.until_pct + 0.5) break;
     buckets.Add(arrived_pct, 100 * static_cast<double>(allocated_milli) / all_milli);
   }
   curve.allocated_pct = buckets.Means();

@@ -212,21 +212,22 @@ Type MixedType(Random& random) {
   if (random.Chance(0.08)) {
     const int cards = random.Pick<int>({{2, 1}, {4, 1}, {8, 1}});
     type.pod = MakeType(cards, 1000, cards * int64_t{12'000}, static_cast<uint64_t>(cards) * 64 * kGiB);
+    type.pod.claims[0].locality = Locality::kAny;
     return type;
   }
   const bool wants_memory = random.Chance(0.5);
   const int milli =
       wants_memory ? 50 * static_cast<int>(1 + random.Below(6)) : 50 * static_cast<int>(6 + random.Below(15));
   const uint64_t gib = wants_memory ? 12 + 4 * random.Below(9) : 2 + 2 * random.Below(6);
-  type.pod = MakeType(1, milli, random.Pick<int64_t>({{2000, 2}, {4000, 3}, {8000, 3}, {12'000, 2}}), 16 * kGiB);
+  type.pod = MakeType(1, milli, random.Pick<int64_t>({{1000, 2}, {2000, 3}, {4000, 3}, {8000, 1}}), 16 * kGiB);
   type.pod.claims[0].requests[0][0].memory_bytes = gib * kGiB;
-  type.pod.claims[0].locality = random.Chance(0.7) ? Locality::kAny : Locality::kLocal;
+  type.pod.claims[0].locality = Locality::kAny;
   return type;
 }
 
 Generated Mixed(const GenerateOptions& options) {
   constexpr int kTypes = 60;
-  constexpr double kPoorInCpu = 0.2, kPlainPerCards = 1.0 / 64;
+  constexpr double kPoorInCpu = 0.25, kPlainPerCards = 1.0 / 16;
   Random random(options.seed);
   const double cards = options.cards == 0 ? kOpenbCards : static_cast<double>(options.cards);
   Generated made;

@@ -5,7 +5,7 @@
 //                gangs of up to 4,096 XPUs beside small ones
 //   mixed        makers and models side by side, cards with memory that matters, and pods that want much compute or
 //   much
-//                memory of them; a fifth of the nodes with cards is short of CPU, and some nodes have none but CPU
+//                memory of them; a quarter of the nodes with cards is short of CPU, and some nodes have none but CPU
 //   openb-like   the nodes of Alibaba's GPU cluster in their proportions, and pods whose kinds are drawn around those
 //   of
 //                its trace: how many share a card and how much of it, how many want several, or certain models, how

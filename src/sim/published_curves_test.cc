@@ -56,7 +56,7 @@ TEST_P(PublishedCurvesTest, AreReproduced) {
       ParseEvents(Text(absl::StrCat("events/", name, ".txt")), "events", workload.pods.size(), cluster.nodes.size());
   const std::unique_ptr<scheduler::Policy> policy = scheduler::MakePolicy(policy_name, {workload.mix, {}}).value();
   constexpr int64_t kSeed = 43;
-  const FillCurve curve = RunFill(cluster, workload, events.value().at(kSeed), policy.get(), 130);
+  const FillCurve curve = RunFill(cluster, workload, events.value().at(kSeed), policy.get());
   const std::vector<double> published = PublishedCurve(name, published_name, kSeed);
   ASSERT_EQ(published.size(), 131u);
   for (size_t percent = 0; percent < published.size(); ++percent) {

@@ -13,6 +13,7 @@
 #include "scheduler/policies/classic.h"
 #include "scheduler/scheduler.h"
 #include "sim/bounds.h"
+#include "sim/fill_run.h"
 #include "sim/random.h"
 
 namespace xpool::sim {
@@ -99,8 +100,8 @@ class SteadyRun {
   using End = std::pair<int64_t, uint64_t>;  // when, who
 
   absl::Status Choose(absl::string_view spec) {
-    if (options_.log) options_.log({now_ns_, PolicyChosen{std::string(spec), workload_.mix}});
-    ASSIGN_OR_RETURN(auto policy, scheduler::MakePolicy(spec, {workload_.mix, scheduler_.MakeOutlook().groups}));
+    if (options_.log) options_.log({now_ns_, PolicyChosen{std::string(spec), mix_}});
+    ASSIGN_OR_RETURN(auto policy, scheduler::MakePolicy(spec, {mix_, scheduler_.MakeOutlook().groups}));
     scheduler_.SetPolicy(std::move(policy));
     return absl::OkStatus();
   }
@@ -201,6 +202,7 @@ class SteadyRun {
   };
 
   const Workload& workload_;
+  const scheduler::Mix mix_;
   const SteadyOptions options_;
   Random random_;
   Scheduler scheduler_;

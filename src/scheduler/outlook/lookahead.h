@@ -18,7 +18,7 @@ namespace xpool::scheduler {
 inline constexpr int kMostArrivals = 64;
 
 struct LookaheadOptions {
-  int sequences = 30;
+  int sequences = 60;
   int arrivals = 40;  // of each; kMostArrivals at most
   uint64_t seed = 1;
 };

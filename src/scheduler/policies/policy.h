@@ -35,6 +35,13 @@ class Policy {
   // highest score wins; equal ones are ties, which go to the first set of cards and the node of the lowest rank.
   virtual int32_t Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const = 0;
 
+  // The same in cards' worth, the less the better, so that placements on different nodes can be added up; nothing when
+  // a policy cannot tell.
+  virtual std::optional<double> Cost(const Demand& /*demand*/, const NodeState& /*before*/,
+                                     const NodeState& /*after*/) const {
+    return std::nullopt;
+  }
+
   // What a score is made of, where there are parts.
   virtual std::vector<ScorePart> Explain(const Demand& /*demand*/, const NodeState& /*before*/,
                                          const NodeState& /*after*/) const {

@@ -72,7 +72,7 @@ TEST(PolicyTest, PartsOfXpoolsScoreMakeItUp) {
   after.Take(pod, option->cards);
   double cost = 0;
   for (const ScorePart& part : policy.Explain(pod, before, after)) cost += part.value;
-  EXPECT_EQ(option->score, static_cast<int32_t>(50 / (1 + std::exp(std::round(cost * 128) / 128))));
+  EXPECT_EQ(option->score, static_cast<int32_t>(XpoolOptions().steps / (1 + std::exp(std::round(cost * 128) / 128))));
 }
 
 }  // namespace

@@ -124,8 +124,16 @@ int32_t Xpool::ScoreOf(double cost) const {
   return scores_[static_cast<size_t>(place + 0.5)];
 }
 
+double Xpool::CostOf(const Demand& demand, const NodeState& before, double value, const NodeState& after) const {
+  return Value(after) - value + Price(demand, before.group) + Spoiled(demand, before, after);
+}
+
 int32_t Xpool::Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const {
-  return ScoreOf(Value(after) - value + Price(demand, before.group) + Spoiled(demand, before, after));
+  return ScoreOf(CostOf(demand, before, value, after));
+}
+
+std::optional<double> Xpool::Cost(const Demand& demand, const NodeState& before, const NodeState& after) const {
+  return CostOf(demand, before, Value(before), after);
 }
 
 std::vector<ScorePart> Xpool::Explain(const Demand& demand, const NodeState& before, const NodeState& after) const {

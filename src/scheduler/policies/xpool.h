@@ -25,9 +25,9 @@ namespace xpool::scheduler {
 
 struct XpoolOptions {
   // Weights of the costs.
-  double fragmentation = 0.1, lookahead = 0.5, scarcity = 1, patterns = 2, prices = 0.3;
+  double fragmentation = 0.1, lookahead = 0.5, scarcity = 0.5, patterns = 2, prices = 0.3;
   double cpu_prices = 0.3;         // against those of cards
-  int steps = 50;                  // of the score
+  int steps = 60;                  // of the score
   int64_t cpu_grain_milli = 1000;  // of CPU, that makes a difference to the value of a node
   LookaheadOptions lookahead_options;
   PriceOptions price_options;
@@ -43,6 +43,7 @@ class Xpool final : public Policy {
 
   double Value(const NodeState& node) const override;
   int32_t Score(const Demand& demand, const NodeState& before, double value, const NodeState& after) const override;
+  std::optional<double> Cost(const Demand& demand, const NodeState& before, const NodeState& after) const override;
   std::vector<ScorePart> Explain(const Demand& demand, const NodeState& before, const NodeState& after) const override;
   bool scores_cards() const override { return true; }
 
@@ -61,6 +62,7 @@ class Xpool final : public Policy {
   static double PlacesOf(const Kept& kept) { return kept.places / kPlaceSteps; }
   double Price(const Demand& demand, uint16_t group) const;
   double Spoiled(const Demand& demand, const NodeState& before, const NodeState& after) const;
+  double CostOf(const Demand& demand, const NodeState& before, double value, const NodeState& after) const;
   int32_t ScoreOf(double cost) const;
 
   static constexpr double kPlaceSteps = 1024;

@@ -73,7 +73,9 @@ std::vector<Attempt> AttemptsOf(const PoolState& pool, PodId pod) {
   Odometer odometer(std::move(ends));
   do {
     attempts.push_back(AttemptWith(pool, pod, claims, odometer.at(), false));
-    if (has_any) attempts.push_back(AttemptWith(pool, pod, claims, odometer.at(), true));
+    if (!has_any) continue;
+    attempts.push_back(AttemptWith(pool, pod, claims, odometer.at(), true));
+    attempts.back().is_other_way = true;
   } while (attempts.size() < kMostAttempts && odometer.Advance());
   return attempts;
 }

@@ -15,6 +15,7 @@ namespace xpool::scheduler {
 struct Attempt {
   Demand local;                  // of the node that the pod runs on
   std::optional<Demand> remote;  // of the node whose XPUs it is lent
+  bool is_other_way = false;     // of the attempt before: what may be anywhere is remote here, and local there
   // Whose requests are whose: of each claim that is to be placed, its first one, in |local| or |remote|.
   struct Part {
     ClaimId claim;
