@@ -18,7 +18,7 @@ from report import print_rows, write_json  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = ["launch", "shim_cost", "handover", "shares", "throughput", "limits", "elastic", "priority", "bursty", "recovery",
          "many", "agent_cost", "remote_calls", "remote_bulk", "remote_programs", "remote_attach", "remote_crowd", "remote_cut",
-         "remote_memory"]
+         "remote_memory", "placement_speed", "placement_openb", "placement_mixes"]
 
 
 def load(name: str):
