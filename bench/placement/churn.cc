@@ -63,7 +63,8 @@ NodeSpec MakeNode(int number) {
 class Times {
  public:
   void Add(int64_t ns) {
-    const auto bucket = static_cast<size_t>(std::log(static_cast<double>(std::max<int64_t>(1, ns))) / std::log(kFactor));
+    const auto bucket =
+        static_cast<size_t>(std::log(static_cast<double>(std::max<int64_t>(1, ns))) / std::log(kFactor));
     ++counts_[std::min(bucket, counts_.size() - 1)];
     ++count_;
     sum_ns_ += ns;
