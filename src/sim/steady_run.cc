@@ -41,6 +41,7 @@ class SteadyRun {
  public:
   SteadyRun(const Cluster& cluster, const Workload& workload, double carried_pct, const SteadyOptions& options)
       : workload_(workload),
+        mix_(MixInParts(workload, {})),
         options_(options),
         random_(options.seed),
         scheduler_(std::make_unique<scheduler::BestFit>()) {

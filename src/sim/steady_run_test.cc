@@ -43,6 +43,18 @@ TEST(SteadyRunTest, SameSeedSameResult) {
   EXPECT_GT(one.remote_pods_pct, 0);  // some nodes with cards are short of CPU
 }
 
+TEST(SteadyRunTest, PolicyIsToldOfThePodsToCome) {
+  const Case of = Small("mixed");
+  PolicyChosen told;
+  SteadyOptions options{.counted = 0.01};
+  options.log = [&](const LogLine& line) {
+    if (const auto* chosen = std::get_if<PolicyChosen>(&line.what); chosen != nullptr) told = *chosen;
+  };
+  ASSERT_TRUE(RunSteady(of.cluster, of.workload, "xpool", options, [](double) {}).ok());
+  EXPECT_EQ(told.spec, "xpool");
+  EXPECT_GT(told.mix.types.size(), 60u);  // those that may be apart are two
+}
+
 TEST(SteadyRunTest, SaysWhatCannotBeRun) {
   Case of = Small("mixed");
   EXPECT_EQ(RunSteady(of.cluster, of.workload, "best", {}, [](double) {}).status().code(),
