@@ -46,13 +46,13 @@ TEST(SteadyRunTest, SameSeedSameResult) {
 TEST(SteadyRunTest, PolicyIsToldOfThePodsToCome) {
   const Case of = Small("mixed");
   PolicyChosen told;
-  SteadyOptions options{.counted = 0.01};
+  SteadyOptions options{.warm_up = 0, .counted = 0.01};
   options.log = [&](const LogLine& line) {
     if (const auto* chosen = std::get_if<PolicyChosen>(&line.what); chosen != nullptr) told = *chosen;
   };
   ASSERT_TRUE(RunSteady(of.cluster, of.workload, "xpool", options, [](double) {}).ok());
   EXPECT_EQ(told.spec, "xpool");
-  EXPECT_GT(told.mix.types.size(), 60u);  // those that may be apart are two
+  EXPECT_GT(told.mix.types.size(), 20u);
 }
 
 TEST(SteadyRunTest, SaysWhatCannotBeRun) {
