@@ -77,11 +77,12 @@ void Xpool::Observe(const NodeTable& nodes) {
   if (scarcity_.Observe(nodes)) ++epoch_;
 }
 
-// In cards.
+// In cards. Where it is not the cards that run out first, only looking ahead sees what is lost: it counts twice then.
 double Xpool::WasteOf(const NodeState& node) const {
   const Lookahead::Idle idle = lookahead_.Of(node);
   const double left = balance_.card * idle.cards + balance_.core * idle.cores + balance_.card_gib * idle.card_gib;
-  return options_.fragmentation * fragmentation_.Of(node) / kCardMilli + options_.lookahead * left;
+  return options_.fragmentation * fragmentation_.Of(node) / kCardMilli +
+         options_.lookahead * (2 - balance_.card) * left;
 }
 
 Xpool::Kept Xpool::KeptOf(const NodeState& node) const {
