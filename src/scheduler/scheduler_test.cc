@@ -230,6 +230,21 @@ TEST_F(SchedulerTest, RemoteClaimTakesItsXpusOnAnotherNode) {
   EXPECT_EQ(scheduler_.pool().nodes()[*scheduler_.pool().FindNode("cards")].cpu_milli, 500);  // less a worker's
 }
 
+TEST_F(SchedulerTest, CardsAreTakenOverTheNetworkWhereThatLeavesLessIdle) {
+  // On the node with cards one pod would take all cores and strand three cards; there are cores elsewhere.
+  Demand lent{500, 0, {{.count = 1, .compute = Share::Full()}}}, rest{7600, 0, {}};
+  const Mix mix{{{lent, 1}, {rest, 1}}};
+  Tell(MakeNode("cards", 4, 8000));
+  Tell(MakeNode("cores", 0, 64'000));
+  scheduler_.SetPolicy(MakePolicy("xpool", {mix, scheduler_.MakeOutlook().groups}).value());
+  for (int i = 0; i < 4; ++i) {
+    PodSpec pod = MakePod("p" + std::to_string(i), {Whole(1)}, 7600);
+    pod.claims[0].locality = Locality::kAny;
+    Tell(pod);
+    EXPECT_EQ(NodeOf(Decide()), "cores");
+  }
+}
+
 TEST_F(SchedulerTest, GangIsPlacedWholeOrNotAtAll) {
   Tell(MakeNode("n", 3));
   for (int i = 0; i < 4; ++i) Tell(InGang(MakePod("m" + std::to_string(i), {Whole(1)}), "g", 4));
