@@ -10,6 +10,7 @@
 namespace xpool::scheduler {
 namespace {
 
+constexpr char kTooManyRequests[] = "claims of one pod have more requests together than it may have";
 constexpr size_t kMostReservations = 4;  // gangs that nodes are kept for at a time
 
 // Whether |node| is in the domain that |path| leads to.
@@ -137,16 +138,27 @@ Decision Scheduler::DecidePod(PodId pod, int64_t now_ns) {
     wants.push_back({attempt.local, FilterKeyOf(pod, false)});
     if (attempt.remote.has_value()) wants.push_back({*attempt.remote, FilterKeyOf(pod, true)});
   }
-  if (!attempts.empty()) {
-    const bool is_remote = attempts[0].remote.has_value();
-    decision.lacks =
-        LacksOf(is_remote ? *attempts[0].remote : attempts[0].local, FilterOf(pod, is_remote), pod, EndOf(pod, now_ns));
-    decision.why = decision.lacks.ToString();
-  } else {
-    decision.why = absl::StrCat("its claims have more than ", kMostRequests, " requests together");
-  }
+  WhyNot(pod, attempts, now_ns, &decision);
   room_.Block(pod, wants);
   return decision;
+}
+
+// Says why |pod| is blocked, in the first of its attempts.
+void Scheduler::WhyNot(PodId pod, const std::vector<Attempt>& attempts, int64_t now_ns, Decision* decision) {
+  NodeIndex pinned = kNobody;
+  if (attempts.empty()) {
+    decision->why = kTooManyRequests;
+  } else if (!PinnedTo(pool_, pod, &pinned)) {
+    decision->why = "claims that it shares are on different nodes";
+  } else if (pinned != kNobody) {
+    decision->why = absl::StrCat("node ", pool_.node(pinned).name, ", where a claim that it shares is, lacks ",
+                                 scheduler::NameOf(LackOf(pool_.nodes()[pinned], attempts[0].local)));
+  } else {
+    const bool is_remote = attempts[0].remote.has_value();
+    decision->lacks =
+        LacksOf(is_remote ? *attempts[0].remote : attempts[0].local, FilterOf(pod, is_remote), pod, EndOf(pod, now_ns));
+    decision->why = decision->lacks.ToString();
+  }
 }
 
 std::optional<Scheduler::Found> Scheduler::Find(PodId pod, const Attempt& attempt, int64_t now_ns) {
@@ -239,7 +251,7 @@ struct Scheduler::Team {
   std::vector<Attempt> attempts;                // of each member
   std::vector<std::vector<size_t>> members_of;  // of each role
   NodeFilter filter;                            // of all of them
-  bool is_remote = false;                       // some would use XPUs of another node
+  const char* problem = nullptr;                // why it cannot be placed at all
 };
 
 Scheduler::Team Scheduler::TeamOf(const GangSpec& gang, std::span<const PodId> members, size_t attempt) {
@@ -248,8 +260,9 @@ Scheduler::Team Scheduler::TeamOf(const GangSpec& gang, std::span<const PodId> m
   std::map<Demand, std::vector<size_t>> by_demand;
   for (size_t i = 0; i < members.size(); ++i) {
     std::vector<Attempt> all = AttemptsOf(pool_, members[i]);
+    if (all.empty()) team.problem = kTooManyRequests;
     team.attempts.push_back(all.empty() ? Attempt() : std::move(all[std::min(attempt, all.size() - 1)]));
-    team.is_remote = team.is_remote || team.attempts.back().remote.has_value();
+    if (team.attempts.back().remote.has_value()) team.problem = "members of a gang use XPUs of their own node";
     by_demand[team.attempts.back().local].push_back(i);
     if (!filters.insert(FilterKeyOf(members[i], false)).second) continue;
     const NodeFilter& filter = FilterOf(members[i], false);
@@ -273,7 +286,8 @@ Decision Scheduler::DecideGang(UnitId unit, int64_t now_ns) {
   const std::vector<PodId> members(gang.pending.begin(), gang.pending.end());
   size_t most_attempts = 0;
   for (const PodId member : members) most_attempts = std::max(most_attempts, AttemptsOf(pool_, member).size());
-  const std::span<const PodId> least = std::span(members).first(static_cast<size_t>(gang.spec.min_members));
+  const std::span<const PodId> least =
+      std::span(members).first(std::min(members.size(), static_cast<size_t>(gang.spec.min_members)));
   for (size_t attempt = 0; attempt < most_attempts; ++attempt) {
     // All that have come, or as many as it cannot do without.
     if (TryGang(unit, members, attempt, now_ns, &decision) ||
@@ -296,8 +310,8 @@ bool Scheduler::TryGang(UnitId unit, std::span<const PodId> members, size_t atte
                         Decision* decision) {
   Gang& gang = GangOf(unit);
   const Team team = TeamOf(gang.spec, members, attempt);
-  if (team.is_remote) {
-    decision->why = "members of a gang use XPUs of their own node";
+  if (team.problem != nullptr) {
+    decision->why = team.problem;
     return false;
   }
   const int64_t ends_ns = EndOf(members[0], now_ns);

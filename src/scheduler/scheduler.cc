@@ -110,7 +110,7 @@ absl::Status Scheduler::ApplyOne(const PodSeen& seen, int64_t now_ns, Effects*) 
     Enter(pod, now_ns);
   } else if (pool_.pod(pod).phase != PodPhase::kAssumed) {
     if (notes_[pod].since_ns == 0) notes_[pod].since_ns = now_ns;
-    WasBound(pod);
+    WasBound(pod, now_ns);
   }
   return absl::OkStatus();
 }
@@ -149,11 +149,11 @@ absl::Status Scheduler::ApplyOne(const QueueSpec& queue, int64_t, Effects* effec
   return absl::OkStatus();
 }
 
-absl::Status Scheduler::ApplyOne(const Confirmed& confirmed, int64_t, Effects*) {
+absl::Status Scheduler::ApplyOne(const Confirmed& confirmed, int64_t now_ns, Effects*) {
   const std::optional<PodId> pod = pool_.FindPod(confirmed.pod);
   if (pod.has_value() && pool_.pod(*pod).phase == PodPhase::kAssumed) {
     pool_.Confirm(*pod);
-    WasBound(*pod);
+    WasBound(*pod, now_ns);
   }
   return absl::OkStatus();
 }
@@ -237,6 +237,13 @@ void Scheduler::EnterGang(UnitId unit, int64_t now_ns) {
   room_.Add(unit, {.queue = first.queue, .priority = first.priority, .since_ns = now_ns});
 }
 
+// Of a gang, that does not wait as such any more.
+void Scheduler::LeaveRoom(UnitId gang) {
+  room_.Remove(gang);
+  blocked_gangs_.erase(gang);
+  EndReservation(gang);
+}
+
 void Scheduler::LeaveGang(PodId pod, int64_t now_ns) {
   const std::optional<UnitId> unit = GangOfPod(pod);
   if (!unit.has_value()) return;
@@ -250,9 +257,7 @@ void Scheduler::LeaveGang(PodId pod, int64_t now_ns) {
     EnterGang(*unit, now_ns);
   }
   if (static_cast<int>(gang.pending.size()) < gang.spec.min_members) {
-    room_.Remove(*unit);
-    blocked_gangs_.erase(*unit);
-    EndReservation(*unit);
+    LeaveRoom(*unit);
   }
   if (!gang.pending.empty() || !gang.placed.empty()) return;
   gang_ids_.erase(gang.name);
@@ -274,7 +279,7 @@ void Scheduler::Forget(PodId pod, int64_t now_ns, Effects* effects) {
   for (const UnitId unit : woken) effects->ready.push_back(NameOf(unit));
 }
 
-void Scheduler::WasBound(PodId pod) {
+void Scheduler::WasBound(PodId pod, int64_t now_ns) {
   assumed_.erase({notes_[pod].expires_ns, pod});
   notes_[pod].expires_ns = 0;
   notes_[pod].rejections = 0;
@@ -283,12 +288,18 @@ void Scheduler::WasBound(PodId pod) {
   Account(pod);
   const PodSpec& spec = pool_.pod(pod).spec;
   if (spec.gang.name.empty()) return;
-  Gang& gang = GangOf(UnitOfGang(spec.gang));
+  const UnitId unit = UnitOfGang(spec.gang);
+  Gang& gang = GangOf(unit);
   gang.pending.erase(pod);
   gang.placed.insert(pod);
   gang.is_whole = gang.is_whole || std::none_of(gang.placed.begin(), gang.placed.end(), [&](PodId member) {
                     return pool_.pod(member).phase == PodPhase::kAssumed;
                   });
+  if (!room_.contains(unit)) return;
+  // Somebody else has started it: the others follow one by one.
+  LeaveRoom(unit);
+  const std::set<PodId> rest = gang.pending;
+  for (const PodId member : rest) Enter(member, now_ns);
 }
 
 // Charges a pod's queue for what it holds now.

@@ -182,9 +182,10 @@ class Scheduler {
   std::optional<UnitId> GangOfPod(PodId pod) const;
   void Enter(PodId pod, int64_t now_ns);
   void EnterGang(UnitId unit, int64_t now_ns);
+  void LeaveRoom(UnitId gang);
   void LeaveGang(PodId pod, int64_t now_ns);
   void Forget(PodId pod, int64_t now_ns, Effects* effects);
-  void WasBound(PodId pod);
+  void WasBound(PodId pod, int64_t now_ns);
   void Withdraw(PodId pod, int64_t now_ns, Effects* effects);
   void WithdrawOne(PodId pod, Effects* effects);
   void SitOut(UnitId unit, PodId rejected, int64_t now_ns);
@@ -206,6 +207,7 @@ class Scheduler {
   Decision DecideGang(UnitId unit, int64_t now_ns);
   std::optional<Found> Find(PodId pod, const Attempt& attempt, int64_t now_ns);
   bool IsBetter(const Found& apart, const Found& together) const;
+  void WhyNot(PodId pod, const std::vector<Attempt>& attempts, int64_t now_ns, Decision* decision);
   void Take(PodId pod, const Found& found, int64_t now_ns, Decision* decision);
   bool TryGang(UnitId unit, std::span<const PodId> members, size_t attempt, int64_t now_ns, Decision* decision);
   void Hold(PodId pod, const Attempt& attempt, NodeIndex node, const Cards& cards, NodeIndex remote_node,

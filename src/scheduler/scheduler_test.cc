@@ -214,6 +214,29 @@ TEST_F(SchedulerTest, SharedClaimKeepsItsPodsTogether) {
   EXPECT_EQ(scheduler_.pool().nodes()[*scheduler_.pool().FindNode(node)].cards()[0].idle, 10'000);
 }
 
+TEST_F(SchedulerTest, SaysWhichNodeOfASharedClaimIsFull) {
+  Tell(MakeNode("a", 1, 1500));
+  PodSpec one = MakePod("one", {}), two = MakePod("two", {});
+  one.shared_claims = two.shared_claims = {"shared"};
+  Tell(ClaimSeen{{.uid = "shared", .requests = {{Part(80)}}}, 1, std::nullopt});
+  Tell(one);
+  Tell(two);
+  Decide();
+  EXPECT_EQ(Decide().why, "node a, where a claim that it shares is, lacks CPU");
+}
+
+TEST_F(SchedulerTest, GangThatSomebodyElseHasStartedFollowsOneByOne) {
+  Tell(MakeNode("a", 1));
+  for (int i = 0; i < 3; ++i) Tell(InGang(MakePod("m" + std::to_string(i), {Whole(1)}), "g", 3));
+  EXPECT_THAT(Decide().placed, IsEmpty());
+  PodSpec member = InGang(MakePod("m0", {Whole(1)}), "g", 3);
+  member.version = 2;
+  Tell(PodSeen{member, Binding{"a", {{"m0/xpus", "a", {0}, {{0}}}}}});
+  EXPECT_EQ(Decide().unit, "m1");
+  Tell(MakeNode("b", 2));
+  EXPECT_EQ(NodeOf(Decide()), "b");
+}
+
 TEST_F(SchedulerTest, RemoteClaimTakesItsXpusOnAnotherNode) {
   Tell(MakeNode("cards", 2, 1000));
   Tell(MakeNode("cores", 0, 64'000));

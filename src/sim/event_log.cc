@@ -131,7 +131,9 @@ Json JsonOf(const Event& event) {
 absl::StatusOr<LogLine> LineOf(const Json& json) {
   if (!json.is_object() || !json.contains("at")) return absl::InvalidArgumentError("it is no object with \"at\"");
   RETURN_IF_ERROR(CheckShape(json, "", 0));
+  constexpr int64_t kLatest = int64_t{1} << 61;  // later times can be added to it
   LogLine line{.at_ns = json.at("at").get<int64_t>(), .what = {}};
+  if (line.at_ns < 0 || line.at_ns > kLatest) return absl::InvalidArgumentError("\"at\" is no time");
   if (json.contains("policy")) {
     ASSIGN_OR_RETURN(line.what, PolicyIn(json));
   } else if (json.contains("decided")) {

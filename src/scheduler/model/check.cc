@@ -11,7 +11,7 @@ namespace xpool::scheduler {
 namespace {
 
 constexpr int64_t kMostCpuMilli = 1'000'000'000;
-constexpr uint64_t kMostBytes = uint64_t{1} << 60;
+constexpr uint64_t kMostBytes = uint64_t{1} << 50;  // thousands of them can be added up
 constexpr size_t kMostLevels = 16;
 constexpr size_t kLongest = 1024;  // names
 
