@@ -118,14 +118,19 @@ std::string FormatSeconds(double seconds) {
   return seconds < 600 ? absl::StrFormat("%.1f s", seconds) : absl::StrFormat("%.1f h", seconds / 3600);
 }
 
-// What is not allocated, by the percent asked for, in percent: the mean of |curves|.
-std::vector<double> MeanIdle(const std::vector<sim::FillCurve>& curves) {
+struct FillResult {
+  sim::FillCurve curve;
+  int64_t took_ns;
+};
+
+// What is not allocated, by the percent asked for, in percent: the mean of |runs|.
+std::vector<double> MeanIdle(const std::vector<FillResult>& runs) {
   std::vector<double> idle;
   for (size_t percent = 0; percent <= static_cast<size_t>(kUntilPct); ++percent) {
     double sum = 0;
-    for (const sim::FillCurve& curve : curves)
-      sum += percent < curve.allocated_pct.size() ? 100 - curve.allocated_pct[percent] : NAN;
-    idle.push_back(sum / static_cast<double>(curves.size()));
+    for (const FillResult& run : runs)
+      sum += percent < run.curve.allocated_pct.size() ? 100 - run.curve.allocated_pct[percent] : NAN;
+    idle.push_back(sum / static_cast<double>(runs.size()));
   }
   return idle;
 }
@@ -150,42 +155,43 @@ absl::StatusOr<std::map<int64_t, sim::Arrivals>> ArrivalsOf(const Input& input, 
 }
 
 // What part of the pods use cards of another node, how many cards, and what goes over the network for them.
-void AddRemote(const std::vector<sim::FillCurve>& curves, double gbps_per_card, std::vector<std::string>* row) {
+void AddRemote(const std::vector<FillResult>& runs, double gbps_per_card, std::vector<std::string>* row) {
   double pods_pct = 0, cards = 0;
-  for (const sim::FillCurve& curve : curves) {
-    pods_pct += 100.0 * static_cast<double>(curve.remote) / static_cast<double>(std::max<int64_t>(1, curve.placed)) /
-                static_cast<double>(curves.size());
-    cards += curve.remote_cards / static_cast<double>(curves.size());
+  for (const FillResult& run : runs) {
+    pods_pct += 100.0 * static_cast<double>(run.curve.remote) /
+                static_cast<double>(std::max<int64_t>(1, run.curve.placed)) / static_cast<double>(runs.size());
+    cards += run.curve.remote_cards / static_cast<double>(runs.size());
   }
   row->insert(row->end(), {FormatPercent(pods_pct), absl::StrFormat("%.1f", cards),
                            absl::StrFormat("%.1f", cards * gbps_per_card)});
 }
 
-// Adds the curves of |name| to |results|.
+// Adds what |runs| of |name| have brought to |results|.
 void AddFill(const std::string& name, const SimOptions& options, const std::map<int64_t, sim::Arrivals>& arrivals,
-             const std::vector<sim::FillCurve>& curves, Results* results) {
-  const std::vector<double> idle = MeanIdle(curves);
-  std::vector<std::string> row = {name, absl::StrCat(curves.size())};
+             const std::vector<FillResult>& runs, Results* results) {
+  const std::vector<double> idle = MeanIdle(runs);
+  std::vector<std::string> row = {name, absl::StrCat(runs.size())};
   for (const size_t percent : kPercents) row.push_back(FormatPercent(idle[percent]));
-  if (options.remote) AddRemote(curves, options.gbps_per_card, &row);
+  if (options.remote) AddRemote(runs, options.gbps_per_card, &row);
   results->rows.push_back(std::move(row));
-  Json runs = Json::array();
+  Json all = Json::array();
   auto seed = arrivals.begin();
-  for (const sim::FillCurve& curve : curves) {
+  for (const auto& [curve, took_ns] : runs) {
     Json allocated = Json::array();
     for (size_t percent = 0; percent < curve.allocated_pct.size(); ++percent) {
       const double of = curve.allocated_pct[percent];
       allocated.push_back(std::isnan(of) ? Json() : Json(of));
       if (!std::isnan(of)) absl::StrAppendFormat(&results->csv, "%s,%d,%d,%.4f\n", name, seed->first, percent, of);
     }
-    runs.push_back({{"seed", (seed++)->first},
-                    {"placed", curve.placed},
-                    {"dropped", curve.dropped},
-                    {"remote", curve.remote},
-                    {"remote_cards", curve.remote_cards},
-                    {"allocated_pct_by_arrived_pct", std::move(allocated)}});
+    all.push_back({{"seed", (seed++)->first},
+                   {"placed", curve.placed},
+                   {"dropped", curve.dropped},
+                   {"remote", curve.remote},
+                   {"remote_cards", curve.remote_cards},
+                   {"took_ms", static_cast<double>(took_ns) / static_cast<double>(kNsPerMs)},
+                   {"allocated_pct_by_arrived_pct", std::move(allocated)}});
   }
-  results->json["policies"][name] = std::move(runs);
+  results->json["policies"][name] = std::move(all);
   for (sim::Chart& chart : results->charts) chart.curves.push_back({name, idle});
 }
 
@@ -206,14 +212,16 @@ absl::StatusOr<Results> Fill(Context& context, const Input& input, const SimOpti
   cluster.nodes = std::move(nodes);
   Progress progress(context);
   for (const std::string& name : options.policies) {
-    std::vector<sim::FillCurve> curves;
+    std::vector<FillResult> runs;
     for (const auto& [seed, of_seed] : arrivals) {
       ASSIGN_OR_RETURN(const std::unique_ptr<Policy> policy, scheduler::MakePolicy(name, outlook));
-      progress.Say(absl::StrCat(name, ": run ", curves.size() + 1, " of ", arrivals.size()));
-      curves.push_back(sim::RunFill(cluster, input.workload, of_seed, policy.get(),
-                                    {.until_pct = kUntilPct, .remote = options.remote}));
+      progress.Say(absl::StrCat(name, ": run ", runs.size() + 1, " of ", arrivals.size()));
+      const int64_t start_ns = context.clock->NowNs();
+      sim::FillCurve curve = sim::RunFill(cluster, input.workload, of_seed, policy.get(),
+                                          {.until_pct = kUntilPct, .remote = options.remote});
+      runs.push_back({std::move(curve), context.clock->NowNs() - start_ns});
     }
-    AddFill(name, options, arrivals, curves, &results);
+    AddFill(name, options, arrivals, runs, &results);
   }
   ASSIGN_OR_RETURN(const sim::Bounds bounds, sim::BoundsOf(cluster, input.workload, 100));
   results.notes.push_back(
