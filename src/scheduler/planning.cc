@@ -33,6 +33,9 @@ absl::StatusOr<Scheduler::Wished> Scheduler::WishOf(const std::string& unit) {
 absl::StatusOr<Scheduler::Advice> Scheduler::PlanEvictions(const std::string& unit, int64_t now_ns,
                                                            const EvictionOptions& options) {
   ASSIGN_OR_RETURN(const Wished wished, WishOf(unit));
+  if (now_ns - room_.entry(wished.unit).since_ns < options.least_wait_ns)
+    return absl::FailedPreconditionError(
+        absl::StrCat("\"", unit, "\" has not waited long enough to have others stopped"));
   const int32_t priority = pool_.pod(wished.first).spec.priority;
   const NodeFilter filter = FilterOf(wished.first, false);
   const std::optional<EvictionPlan> plan = PlanEviction(

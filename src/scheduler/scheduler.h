@@ -96,7 +96,7 @@ struct SchedulerOptions {
   int64_t reserve_after_ns = 60'000'000'000;  // for how long a gang waits before nodes are kept for it; -1: never
   int decisions_between_looks = 1000;         // of the policy at the pool
   WorkerNeeds worker;
-  double network_cost = 0.02;  // of a remote XPU, in cards; where the policy can tell what placements cost
+  double network_cost = 0.1;  // of a remote XPU, in cards; where the policy can tell what placements cost
 };
 
 class Scheduler {

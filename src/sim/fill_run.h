@@ -18,7 +18,7 @@ struct FillOptions {
   // network: so many cards' worth for each.
   bool remote = false;
   scheduler::WorkerNeeds worker;
-  double network_cost = 0.02;
+  double network_cost = 0.1;
 };
 
 struct FillCurve {

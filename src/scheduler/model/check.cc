@@ -93,6 +93,8 @@ absl::Status Check(const PodSpec& pod) {
   if (requests > kMostRequests)
     return Refuse("pod", pod.uid,
                   absl::StrCat("its claims have ", requests, " requests; ", kMostRequests, " are possible"));
+  if (pod.gang.level == kIslandLevel)
+    return Refuse("pod", pod.uid, "a gang is larger than an island; XPUs of one claim can be on one (one_island)");
   if (!pod.gang.name.empty() && (pod.gang.min_members < 1 || pod.gang.min_members > kMostMembers))
     return Refuse("pod", pod.uid, absl::StrCat("a gang needs 1 to ", kMostMembers, " members"));
   return absl::OkStatus();

@@ -10,6 +10,7 @@ namespace xpool::scheduler {
 namespace {
 
 constexpr int kWhole = 10'000;
+constexpr int kFewer = 3;  // times, sequences where each takes several times as long
 
 }  // namespace
 
@@ -19,6 +20,10 @@ Lookahead::Lookahead(const Mix& mix, const LookaheadOptions& options) : sequence
     weights.push_back(static_cast<double>(type.count));
     types_.push_back({type.demand.cpu_milli, type.demand.cards.empty() ? CardRequest{} : type.demand.cards[0]});
     memory_matters_ = memory_matters_ || types_.back().request.memory_bytes > 0;
+    if (type.demand.cards.empty()) continue;
+    const CardRequest& request = type.demand.cards[0];
+    least_.compute = std::min(least_.compute, request.compute);
+    least_.memory_bytes = std::min(least_.memory_bytes, request.memory_bytes);
   }
   if (types_.empty()) return;
   std::mt19937_64 random(options.seed);
@@ -84,27 +89,24 @@ class Lookahead::AlikeCards {
   uint8_t model_ = 0;
 };
 
-// Cards of several models, or whose memory is looked at.
+// Cards of several models, or whose memory is looked at. Those that no type could use any more are put aside.
 class Lookahead::AnyCards {
  public:
-  explicit AnyCards(const NodeState& node) : cpu_milli(node.cpu_milli) {
+  AnyCards(const NodeState& node, const CardRequest& least) : cpu_milli(node.cpu_milli), least_(least) {
     for (const CardState& card : node.cards()) {
       if (card.usable) cards_[count_++] = card;
     }
+    PutAside();
   }
 
-  bool is_full() const {
-    return std::all_of(cards_.begin(), cards_.begin() + count_, [](const CardState& card) { return card.idle == 0; });
-  }
+  bool is_full() const { return count_ == 0; }
   int idle() const {
-    int idle = 0;
-    for (int i = 0; i < count_; ++i) idle += cards_[i].idle;
-    return idle;
+    return std::accumulate(cards_.begin(), cards_.begin() + count_, aside_idle_,
+                           [](int sum, const CardState& card) { return sum + card.idle; });
   }
   uint64_t idle_mib() const {
-    uint64_t mib = 0;
-    for (int i = 0; i < count_; ++i) mib += cards_[i].idle_bytes >> 20;
-    return mib;
+    return std::accumulate(cards_.begin(), cards_.begin() + count_, aside_mib_,
+                           [](uint64_t sum, const CardState& card) { return sum + (card.idle_bytes >> 20); });
   }
 
   bool Fits(const Type& type) const {
@@ -118,11 +120,13 @@ class Lookahead::AnyCards {
   void Take(const Type& type) {
     unsigned chosen = 0;
     for (int taken = 0; taken < type.request.count; ++taken) {
-      CardState& card = cards_[Tightest(type.request, chosen)];
-      chosen |= 1u << (&card - cards_.data());
+      const int index = Tightest(type.request, chosen);
+      chosen |= 1u << index;
+      CardState& card = cards_[index];
       card.idle = static_cast<uint16_t>(card.idle - type.request.compute.basis_points());
       card.idle_bytes -= type.request.memory_bytes;
     }
+    if (chosen != 0) PutAside();
     cpu_milli -= type.cpu_milli;
   }
 
@@ -138,22 +142,34 @@ class Lookahead::AnyCards {
     return best;
   }
 
+  void PutAside() {
+    for (int i = count_; i-- > 0;) {
+      if (cards_[i].Serves(least_)) continue;
+      aside_idle_ += cards_[i].idle;
+      aside_mib_ += cards_[i].idle_bytes >> 20;
+      cards_[i] = cards_[--count_];
+    }
+  }
+
+  CardRequest least_;  // that any type asks for, of everything
   std::array<CardState, kMostCards> cards_{};
   int count_ = 0;
+  int aside_idle_ = 0;
+  uint64_t aside_mib_ = 0;
 };
 
 template <typename Filling>
-Lookahead::Idle Lookahead::MeanOver(const Filling& now) const {
+Lookahead::Idle Lookahead::MeanOver(const Filling& now, int sequences) const {
   // What does not fit now never will: only the others are looked at.
-  std::vector<uint64_t> possible(sequences_);
+  std::vector<uint64_t> possible(sequences);
   for (size_t type = 0; type < types_.size(); ++type) {
     if (!now.Fits(types_[type])) continue;
     const uint64_t* positions = &positions_[type * sequences_];
-    for (int sequence = 0; sequence < sequences_; ++sequence) possible[sequence] |= positions[sequence];
+    for (int sequence = 0; sequence < sequences; ++sequence) possible[sequence] |= positions[sequence];
   }
   int64_t basis_points = 0, cpu_milli = 0;
   uint64_t card_mib = 0;
-  for (int sequence = 0; sequence < sequences_; ++sequence) {
+  for (int sequence = 0; sequence < sequences; ++sequence) {
     Filling filling = now;
     for (uint64_t left = possible[sequence]; left != 0 && !filling.is_full(); left &= left - 1) {
       const Type& type = types_[arrivals_[sequence * kMostArrivals + std::countr_zero(left)]];
@@ -163,15 +179,16 @@ Lookahead::Idle Lookahead::MeanOver(const Filling& now) const {
     cpu_milli += filling.cpu_milli;
     card_mib += filling.idle_mib();
   }
-  return {static_cast<double>(basis_points) / sequences_ / kWhole, static_cast<double>(cpu_milli) / sequences_ / 1000,
-          static_cast<double>(card_mib) / sequences_ / 1024};
+  return {static_cast<double>(basis_points) / sequences / kWhole, static_cast<double>(cpu_milli) / sequences / 1000,
+          static_cast<double>(card_mib) / sequences / 1024};
 }
 
 Lookahead::Idle Lookahead::Of(const NodeState& node) const {
   const std::span<const CardState> cards = node.cards();
   const bool are_alike =
       std::all_of(cards.begin(), cards.end(), [&](const CardState& card) { return card.model == cards[0].model; });
-  return are_alike && !memory_matters_ ? MeanOver(AlikeCards(node)) : MeanOver(AnyCards(node));
+  return are_alike && !memory_matters_ ? MeanOver(AlikeCards(node), sequences_)
+                                       : MeanOver(AnyCards(node, least_), std::max(1, sequences_ / kFewer));
 }
 
 }  // namespace xpool::scheduler

@@ -18,8 +18,8 @@ namespace xpool::scheduler {
 inline constexpr int kMostArrivals = 64;
 
 struct LookaheadOptions {
-  int sequences = 60;
-  int arrivals = 40;  // of each; kMostArrivals at most
+  int sequences = 60;  // a third of them where memory of cards matters, or cards differ
+  int arrivals = 40;   // of each; kMostArrivals at most
   uint64_t seed = 1;
 };
 
@@ -46,9 +46,11 @@ class Lookahead {
   class AnyCards;
 
   template <typename Filling>
-  Idle MeanOver(const Filling& now) const;
+  Idle MeanOver(const Filling& now, int sequences) const;
 
   int sequences_;
+  // Less than any type asks for of a card.
+  CardRequest least_{.count = 1, .compute = Share::Full(), .memory_bytes = UINT64_MAX};
   std::vector<Type> types_;
   std::vector<uint16_t> arrivals_;   // their types, kMostArrivals a sequence
   std::vector<uint64_t> positions_;  // of each type in each sequence, a bit an arrival

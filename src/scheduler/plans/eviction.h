@@ -11,8 +11,10 @@
 namespace xpool::scheduler {
 
 struct EvictionOptions {
-  size_t most_units = 1024;                    // pods or gangs that may be stopped
-  int64_t least_runtime_ns = 600'000'000'000;  // what has run for less is left alone, so that work gets done between
+  size_t most_units = 1024;  // pods or gangs that may be stopped
+  // What has run for less is left alone, and who has waited for less has nobody stopped: so that work gets done between
+  // two evictions, and what ends by itself is not stopped first.
+  int64_t least_runtime_ns = 600'000'000'000, least_wait_ns = 10'000'000'000;
 };
 
 struct EvictionPlan {

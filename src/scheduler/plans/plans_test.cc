@@ -21,6 +21,7 @@ using testing::Part;
 using ::testing::UnorderedElementsAre;
 using testing::Whole;
 
+constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kHour = 3'600'000'000'000;
 
 class PlansTest : public ::testing::Test {
@@ -44,6 +45,7 @@ class PlansTest : public ::testing::Test {
     Tell(PodSeen{pod, std::nullopt});
     const std::optional<Decision> decision = scheduler_.Decide(now_ns_);
     EXPECT_TRUE(!decision.has_value() || decision->placed.empty());
+    now_ns_ += 10 * kSecond;
   }
 
   int64_t now_ns_ = kHour;
@@ -88,6 +90,16 @@ TEST_F(PlansTest, WhoHasJustBegunAndWhoMayNotBeStoppedIsLeftAlone) {
   firm.preemptible = false;
   Tell(PodSeen{firm, std::nullopt});
   EXPECT_FALSE(scheduler_.PlanEvictions("p", now_ns_).ok());
+}
+
+TEST_F(PlansTest, WhoHasJustComeHasNobodyStopped) {
+  Tell(MakeNode("a", 1));
+  Run(Low("low", Whole(1)), "a", {0});
+  now_ns_ += kHour;
+  Wait(MakePod("p", {Whole(1)}));
+  now_ns_ -= 1;
+  EXPECT_THAT(scheduler_.PlanEvictions("p", now_ns_).status().message(), HasSubstr("has not waited long enough"));
+  EXPECT_TRUE(scheduler_.PlanEvictions("p", now_ns_ + 1).ok());
 }
 
 TEST_F(PlansTest, GangGoesAsAWhole) {
