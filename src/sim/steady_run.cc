@@ -26,6 +26,7 @@ using scheduler::Scheduler;
 namespace {
 
 constexpr double kSecond = 1e9, kHour = 3600 * kSecond;
+constexpr int64_t kHourNs = 3'600'000'000'000;
 constexpr int64_t kMostArrivals = 20'000'000;
 constexpr double kLatest = 9e18;  // ns
 
@@ -34,6 +35,15 @@ double CardsOf(const PodSpec& pod) {
   for (const scheduler::ClaimSpec& claim : pod.claims) {
     for (const auto& alternatives : claim.requests) cards += alternatives[0].count * alternatives[0].compute.fraction();
   }
+  return cards;
+}
+
+// A pod, or the members of a gang, which arrive and depart together.
+using Job = std::vector<const PodSpec*>;
+
+double CardsOf(const Job& job) {
+  double cards = 0;
+  for (const PodSpec* pod : job) cards += CardsOf(*pod);
   return cards;
 }
 
@@ -46,11 +56,13 @@ class SteadyRun {
         random_(options.seed),
         scheduler_(std::make_unique<scheduler::BestFit>()) {
     for (const scheduler::NodeSpec& node : cluster.specs) cards_ += static_cast<double>(node.xpus.size());
+    for (const PodSpec& pod : workload.specs) AddToJobs(pod);
     double card_ns = 0;
-    for (const PodSpec& pod : workload.specs) {
-      const double runtime = pod.duration_ns > 0 ? static_cast<double>(pod.duration_ns) : kHour;
-      mean_runtime_ns_ += runtime / static_cast<double>(workload.specs.size());
-      card_ns += CardsOf(pod) * runtime / static_cast<double>(workload.specs.size());
+    const auto jobs = static_cast<double>(jobs_.size());
+    for (const Job& job : jobs_) {
+      const auto runtime = static_cast<double>(job[0]->duration_ns > 0 ? job[0]->duration_ns : kHourNs);
+      mean_runtime_ns_ += runtime / jobs;
+      card_ns += CardsOf(job) * runtime / jobs;
     }
     gap_ns_ = card_ns / (cards_ * carried_pct / 100 * options.load_pct / 100);
   }
@@ -97,6 +109,7 @@ class SteadyRun {
     int64_t since_ns;
     int64_t runtime_ns;
     double cards;
+    size_t members;
   };
   using End = std::pair<int64_t, uint64_t>;  // when, who
 
@@ -125,18 +138,40 @@ class SteadyRun {
     now_ns_ = to_ns;
   }
 
+  void AddToJobs(const PodSpec& pod) {
+    if (pod.gang.name.empty()) {
+      jobs_.push_back({&pod});
+      return;
+    }
+    const auto [found, is_new] = job_of_gang_.try_emplace(pod.gang.name, jobs_.size());
+    if (is_new) jobs_.emplace_back();
+    jobs_[found->second].push_back(&pod);
+  }
+
+  // Names begin with the number of the job; that of a gang, or of a pod alone, is the number.
+  static std::string NameOf(uint64_t job, size_t member, size_t members) {
+    return members == 1 ? absl::StrCat(job) : absl::StrCat(job, ".", member);
+  }
+  static uint64_t NumberOf(const std::string& name) { return std::stoull(name); }
+
   absl::Status Arrive() {
-    PodSpec pod = workload_.specs[random_.Below(workload_.specs.size())];
+    const Job& job = jobs_[random_.Below(jobs_.size())];
     const uint64_t number = ++count_;
-    const auto runtime =
-        static_cast<int64_t>(pod.duration_ns > 0 ? static_cast<double>(pod.duration_ns) : random_.Exponential(kHour));
-    pod.uid = absl::StrCat(number);
-    pod.gang = {};        // each for itself
-    pod.duration_ns = 0;  // nobody knows
-    for (size_t i = 0; i < pod.claims.size(); ++i) pod.claims[i].uid = absl::StrCat(number, "/", i);
-    waiting_[number] = {now_ns_, std::max<int64_t>(1, runtime), CardsOf(pod)};
+    const int64_t said_ns = job[0]->duration_ns;
+    const auto runtime_ns = said_ns > 0 ? said_ns : static_cast<int64_t>(random_.Exponential(kHour));
+    waiting_[number] = {now_ns_, std::max<int64_t>(1, runtime_ns), CardsOf(job), job.size()};
     result_.arrived += is_counted();
-    RETURN_IF_ERROR(Tell(scheduler::PodSeen{pod, std::nullopt}));
+    for (size_t member = 0; member < job.size(); ++member) {
+      PodSpec pod = *job[member];
+      pod.uid = NameOf(number, member, job.size());
+      if (!pod.gang.name.empty()) {
+        pod.gang.name = job.size() == 1 ? absl::StrCat(number, "g") : absl::StrCat(number);
+        pod.gang.min_members = static_cast<int>(job.size());
+      }
+      pod.duration_ns = 0;  // nobody knows
+      for (size_t i = 0; i < pod.claims.size(); ++i) pod.claims[i].uid = absl::StrCat(pod.uid, "/", i);
+      RETURN_IF_ERROR(Tell(scheduler::PodSeen{pod, std::nullopt}));
+    }
     RETURN_IF_ERROR(DecideAll());
     result_.blocked += is_counted() && waiting_.contains(number);
     return absl::OkStatus();
@@ -149,7 +184,9 @@ class SteadyRun {
     running_.erase(number);
     used_ -= running.cards;
     remote_ -= running.is_remote ? running.cards : 0;
-    return Tell(scheduler::PodGone{absl::StrCat(number), 2});
+    for (size_t member = 0; member < running.members; ++member)
+      RETURN_IF_ERROR(Tell(scheduler::PodGone{NameOf(number, member, running.members), 2}));
+    return absl::OkStatus();
   }
 
   absl::Status DecideAll() {
@@ -157,7 +194,7 @@ class SteadyRun {
       if (options_.log) options_.log({now_ns_, Decided{decision->unit, decision->placed}});
       if (decision->placed.empty()) continue;
       const scheduler::Placed& placed = decision->placed[0];
-      const auto found = waiting_.find(NumberOf(placed.pod));
+      const auto found = waiting_.find(NumberOf(decision->unit));
       const Waiting waited = found->second;
       const bool is_remote = !placed.claims.empty() && placed.claims[0].node != placed.node;
       if (waited.since_ns >= warm_ns_) {
@@ -165,17 +202,15 @@ class SteadyRun {
         placed_with_cards_ += waited.cards > 0;
         placed_remote_ += is_remote;
       }
-      running_[found->first] = {waited.cards, is_remote};
+      running_[found->first] = {waited.cards, is_remote, waited.members};
       used_ += waited.cards;
       remote_ += is_remote ? waited.cards : 0;
       ends_.push({now_ns_ + waited.runtime_ns, found->first});
       waiting_.erase(found);
-      RETURN_IF_ERROR(Tell(scheduler::Confirmed{placed.pod}));
+      for (const scheduler::Placed& member : decision->placed) RETURN_IF_ERROR(Tell(scheduler::Confirmed{member.pod}));
     }
     return absl::OkStatus();
   }
-
-  static uint64_t NumberOf(const std::string& uid) { return std::stoull(uid); }
 
   SteadyResult Result() {
     for (const auto& [number, waiting] : waiting_) {
@@ -200,9 +235,12 @@ class SteadyRun {
   struct Running {
     double cards;
     bool is_remote;
+    size_t members;
   };
 
   const Workload& workload_;
+  std::vector<Job> jobs_;
+  absl::flat_hash_map<std::string, size_t> job_of_gang_;
   const scheduler::Mix mix_;
   const SteadyOptions options_;
   Random random_;

@@ -24,6 +24,7 @@ struct SteadyOptions {
 };
 
 struct SteadyResult {
+  // Pods; a gang, whose members arrive and depart together, counts as one.
   int64_t arrived = 0;       // pods, while it is counted
   int64_t blocked = 0;       // of those, the ones that were not placed at once
   int64_t never_placed = 0;  // by the end
@@ -37,8 +38,8 @@ struct SteadyResult {
   double remote_compute_pct = 0;
 };
 
-// Pods are drawn from |workload|, all equally likely; those that do not say how long they run take an hour on average.
-// |progress| is told the part that is done, now and then.
+// Pods and gangs are drawn from |workload|, all equally likely; those that do not say how long they run take an hour on
+// average. |progress| is told the part that is done, now and then.
 absl::StatusOr<SteadyResult> RunSteady(const Cluster& cluster, const Workload& workload, absl::string_view policy,
                                        const SteadyOptions& options, absl::FunctionRef<void(double)> progress);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "sim/generate.h"
 
 namespace xpool::sim {
@@ -53,6 +55,27 @@ TEST(SteadyRunTest, PolicyIsToldOfThePodsToCome) {
   ASSERT_TRUE(RunSteady(of.cluster, of.workload, "xpool", options, [](double) {}).ok());
   EXPECT_EQ(told.spec, "xpool");
   EXPECT_GT(told.mix.types.size(), 20u);
+}
+
+TEST(SteadyRunTest, GangsArriveStartAndDepartAsAWhole) {
+  const Case of = Small("superpod");
+  std::map<std::string, size_t> members;  // of gangs that have arrived
+  int gangs = 0;
+  SteadyOptions options{.load_pct = 60, .warm_up = 0, .counted = 0.5};
+  options.log = [&](const LogLine& line) {
+    if (const auto* event = std::get_if<scheduler::Event>(&line.what); event != nullptr) {
+      const auto* seen = std::get_if<scheduler::PodSeen>(event);
+      if (seen != nullptr && !seen->spec.gang.name.empty()) ++members[seen->spec.gang.name];
+    } else if (const auto* decided = std::get_if<Decided>(&line.what); decided != nullptr) {
+      const auto gang = members.find(decided->unit);
+      if (gang == members.end() || decided->placed.empty()) return;
+      EXPECT_EQ(decided->placed.size(), gang->second);
+      ++gangs;
+    }
+  };
+  const SteadyResult result = RunSteady(of.cluster, of.workload, "bestfit", options, [](double) {}).value();
+  EXPECT_GT(gangs, 0);
+  EXPECT_GT(result.used_pct, 10);
 }
 
 TEST(SteadyRunTest, SaysWhatCannotBeRun) {
