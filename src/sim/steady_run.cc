@@ -50,8 +50,7 @@ double CardsOf(const Job& job) {
 class SteadyRun {
  public:
   SteadyRun(const Cluster& cluster, const Workload& workload, double carried_pct, const SteadyOptions& options)
-      : workload_(workload),
-        mix_(MixInParts(workload, {})),
+      : mix_(MixInParts(workload, {})),
         options_(options),
         random_(options.seed),
         scheduler_(std::make_unique<scheduler::BestFit>()) {
@@ -238,7 +237,6 @@ class SteadyRun {
     size_t members;
   };
 
-  const Workload& workload_;
   std::vector<Job> jobs_;
   absl::flat_hash_map<std::string, size_t> job_of_gang_;
   const scheduler::Mix mix_;
