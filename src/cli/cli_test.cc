@@ -286,6 +286,16 @@ TEST_F(CliTest, MadeUpClusterIsSimulatedLoggedAndReplayed) {
   EXPECT_THAT(html, Not(HasSubstr("http")));  // it needs nothing else
   EXPECT_THAT(Contents(table), HasSubstr("policy,seed,asked_pct,allocated_pct\nxpool,1,"));
 
+  // A run does not depend on those before it.
+  const std::string both = folder + "/both.json", second = folder + "/second.json";
+  EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--seeds", "1-2", "--policy", "xpool", "--json", both}),
+            kOk);
+  EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--seeds", "2", "--policy", "xpool", "--json", second}),
+            kOk);
+  const char* const curve = "allocated_pct_by_arrived_pct";
+  EXPECT_EQ(Json::parse(Contents(both))["policies"]["xpool"][1][curve],
+            Json::parse(Contents(second))["policies"]["xpool"][0][curve]);
+
   EXPECT_EQ(Call({"sim", "--nodes", nodes, "--pods", pods, "--steady", "--runtimes", "1", "--seeds", "1", "--policy",
                   "xpool", "--log", log}),
             kOk)
