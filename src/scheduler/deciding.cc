@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <bit>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -214,17 +213,20 @@ void Scheduler::Hold(PodId pod, const Attempt& attempt, NodeIndex node, const Ca
   GangOf(*gang).placed.insert(pod);
 }
 
+// |claim| as it would be seen on |node|, each of its requests on those of |cards|.
+SeenClaim Scheduler::SeenAt(ClaimId claim, NodeIndex node, std::span<const CardSet> cards) const {
+  const ClaimRecord& record = pool_.claim(claim);
+  SeenClaim seen{.claim = record.spec.uid, .node = pool_.node(node).name, .alternatives = record.place->alternatives};
+  for (const CardSet of_request : cards) seen.xpus.push_back(NumbersOf(of_request));
+  return seen;
+}
+
 Placed Scheduler::Describe(PodId pod) const {
   const PodRecord& record = pool_.pod(pod);
   Placed placed{.pod = record.spec.uid, .node = pool_.node(record.node).name};
   for (const ClaimId claim : record.claims) {
-    const ClaimRecord& of = pool_.claim(claim);
-    SeenClaim seen{.claim = of.spec.uid, .node = pool_.node(of.place->node).name};
-    for (size_t i = 0; i < of.place->requests.size(); ++i) {
-      seen.alternatives.push_back(of.place->alternatives[i]);
-      seen.xpus.push_back(NumbersOf(of.place->cards[i]));
-    }
-    placed.claims.push_back(std::move(seen));
+    const ClaimPlace& place = *pool_.claim(claim).place;
+    placed.claims.push_back(SeenAt(claim, place.node, std::span(place.cards).first(place.requests.size())));
   }
   return placed;
 }

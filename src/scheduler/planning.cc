@@ -74,12 +74,9 @@ absl::StatusOr<Scheduler::Advice> Scheduler::PlanMoves(const std::string& unit, 
     Placed placed{.pod = pool_.pod(move.pod).spec.uid, .node = pool_.node(move.to).name};
     size_t request = 0;
     for (const ClaimId claim : pool_.pod(move.pod).claims) {
-      SeenClaim seen{.claim = pool_.claim(claim).spec.uid, .node = placed.node};
-      for (const uint8_t alternative : pool_.claim(claim).place->alternatives) {
-        seen.alternatives.push_back(alternative);
-        seen.xpus.push_back(NumbersOf(move.cards[request++]));
-      }
-      placed.claims.push_back(std::move(seen));
+      const size_t requests = pool_.claim(claim).place->requests.size();
+      placed.claims.push_back(SeenAt(claim, move.to, std::span(move.cards).subspan(request, requests)));
+      request += requests;
     }
     advice.moves.push_back(std::move(placed));
   }

@@ -1,7 +1,6 @@
 #include "scheduler/scheduler.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "absl/strings/str_cat.h"
 #include "base/status.h"
@@ -14,13 +13,11 @@ constexpr size_t kMostTypes = 256;     // that policies are told of
 constexpr int kMostDoublings = 6;      // of the time that a rejected unit sits out
 
 bool HoldsBroken(const ClaimPlace& place, const NodeSpec& node) {
-  unsigned held = 0;
-  for (const CardSet cards : place.cards) held |= cards;
-  for (; held != 0; held &= held - 1) {
-    const auto card = static_cast<size_t>(std::countr_zero(held));
-    if (card >= node.xpus.size() || !node.xpus[card].healthy) return true;
-  }
-  return false;
+  CardSet held = 0;
+  for (const CardSet cards : place.cards) held = static_cast<CardSet>(held | cards);
+  const std::vector<uint8_t> numbers = NumbersOf(held);
+  return std::any_of(numbers.begin(), numbers.end(),
+                     [&](uint8_t card) { return card >= node.xpus.size() || !node.xpus[card].healthy; });
 }
 
 }  // namespace

@@ -147,7 +147,6 @@ class Scheduler {
     bool is_whole = false;       // all members that were placed at once have been confirmed
     // While it is blocked: places that it lacks in the best domain, and those that have come up since, anywhere.
     Demand wanted;
-    std::string filter;
     int64_t missing = 0, gained = 0;
   };
 
@@ -212,6 +211,7 @@ class Scheduler {
   bool TryGang(UnitId unit, std::span<const PodId> members, size_t attempt, int64_t now_ns, Decision* decision);
   void Hold(PodId pod, const Attempt& attempt, NodeIndex node, const Cards& cards, NodeIndex remote_node,
             const Cards& remote_cards, int64_t now_ns);
+  SeenClaim SeenAt(ClaimId claim, NodeIndex node, std::span<const CardSet> cards) const;
   Placed Describe(PodId pod) const;
   void Explain(const Choice& choice, const Demand& demand, const NodeState& before, Placed* placed) const;
   bool HasQuota(UnitId unit);

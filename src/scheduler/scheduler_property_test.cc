@@ -81,7 +81,6 @@ class World {
     for (const auto& [uid, spec] : pods_) {
       const std::optional<PodId> pod = pool.FindPod(uid);
       if (!pod.has_value() || pool.pod(*pod).phase != PodPhase::kPending || !spec.gang.name.empty()) continue;
-      if (sitting_out_.contains(uid)) continue;
       for (const Attempt& attempt : AttemptsOf(pool, *pod)) {
         for (NodeIndex node = 0; node < pool.nodes().size(); ++node) {
           const bool may = pool.node_exists(node) && !scheduler_.is_reserved(node) &&
@@ -201,7 +200,7 @@ class World {
   uint64_t version_ = 0;
   int pod_count_ = 0;
   std::map<std::string, PodSpec> pods_;
-  std::set<std::string> shrank_, sitting_out_;
+  std::set<std::string> shrank_;
   Event last_ = TimePassed();
   std::string log_;
 };

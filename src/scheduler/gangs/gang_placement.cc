@@ -100,7 +100,7 @@ class Placing {
     for (size_t role = 0; role < wish_.roles.size(); ++role) {
       if (role > 0) CountAgain(wish_.roles[role]);
       if (places_[domain] < wish_.roles[role].members) {
-        if (role > 0) CountAgain(wish_.roles[0], true);
+        if (role > 0) Count(wish_.roles[0]);
         return false;
       }
       Fill(domain, role, wish_.roles[role].members, places);
@@ -108,28 +108,17 @@ class Placing {
     return true;
   }
 
-  // Counts for another role, with what has been taken for the ones before, or as it was.
-  void CountAgain(const GangRole& role, bool afresh = false) {
-    if (afresh) taken_.clear();
+  // Counts for another role, with what has been taken for the ones before.
+  void CountAgain(const GangRole& role) {
     Count(role);
     for (const auto& [node, state] : taken_) {
-      const DomainId leaf = LeafOf(node);
+      const DomainId leaf = tree_.LeafOf(node);
       const int now = PlacesOn(state, role.demand, role.members), change = now - places_[leaf];
       for (DomainId domain = leaf;; domain = tree_[domain].parent) {
         places_[domain] += change;
         if (domain == TopologyTree::kRoot) break;
       }
     }
-  }
-
-  DomainId LeafOf(NodeIndex node) {
-    if (leaves_.empty()) {
-      leaves_.resize(nodes_.size());
-      for (DomainId domain = 0; domain < tree_.size(); ++domain) {
-        if (tree_[domain].node != kNobody) leaves_[tree_[domain].node] = domain;
-      }
-    }
-    return leaves_[node];
   }
 
   void Fill(DomainId domain, size_t role, int members, std::vector<GangPlace>* places) {
@@ -159,7 +148,6 @@ class Placing {
   const GangWish& wish_;
   const absl::FunctionRef<bool(NodeIndex)> accepts_;
   std::vector<int> places_;                          // by domain
-  std::vector<DomainId> leaves_;                     // by node
   absl::flat_hash_map<NodeIndex, NodeState> taken_;  // as they are with the members placed so far
 };
 

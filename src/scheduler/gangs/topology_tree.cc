@@ -23,6 +23,7 @@ DomainId TopologyTree::ChildOf(DomainId parent, const Domain& domain) {
 
 TopologyTree::TopologyTree(const PoolState& pool) {
   domains_.emplace_back();
+  leaves_.resize(pool.nodes().size(), kRoot);
   for (NodeIndex node = 0; node < pool.nodes().size(); ++node) {
     if (!pool.node_exists(node)) continue;
     DomainId domain = kRoot;
@@ -32,6 +33,7 @@ TopologyTree::TopologyTree(const PoolState& pool) {
     }
     const DomainId leaf = ChildOf(domain, {kNodeLevel, pool.node(node).name});
     domains_[leaf].node = node;
+    leaves_[node] = leaf;
     depth_ = std::max(depth_, domains_[leaf].depth);
   }
 }

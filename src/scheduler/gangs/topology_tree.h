@@ -31,9 +31,11 @@ class TopologyTree {
   // Parents have lower numbers than their children.
   const TreeDomain& operator[](DomainId domain) const { return domains_[domain]; }
 
+  // The leaf that |node| is. REQUIRES: it is in the tree.
+  DomainId LeafOf(NodeIndex node) const { return leaves_[node]; }
+
   // The depth of |level|; -1 when no node names it. Nodes are the deepest.
   int DepthOf(absl::string_view level) const;
-  int depth() const { return depth_; }
 
   // "rack r1 in row 3".
   std::string PathOf(DomainId domain) const;
@@ -42,6 +44,7 @@ class TopologyTree {
   DomainId ChildOf(DomainId parent, const Domain& domain);
 
   std::vector<TreeDomain> domains_;
+  std::vector<DomainId> leaves_;  // by node
   absl::flat_hash_map<std::string, DomainId> by_path_;
   absl::flat_hash_map<std::string, int> depths_;  // of levels
   int depth_ = 0;

@@ -44,20 +44,16 @@ std::optional<ReservationPlan> PlanReservation(const PoolState& pool, const Topo
                                                int64_t now_ns, absl::FunctionRef<bool(NodeIndex)> accepts,
                                                absl::FunctionRef<int64_t(PodId)> end_of) {
   const std::vector<Freeing> freeings = FreeingsOf(pool, wish.roles[0], now_ns, accepts, end_of);
-  std::vector<DomainId> leaves(pool.nodes().size(), TopologyTree::kRoot);
-  for (DomainId domain = 0; domain < tree.size(); ++domain) {
-    if (tree[domain].node != kNobody) leaves[tree[domain].node] = domain;
-  }
   // As time goes by, places come up in all domains around a node: the first that has enough will do.
   std::vector<int> places(tree.size(), 0);
   for (const Freeing& freeing : freeings) {
-    for (DomainId domain = leaves[freeing.node];; domain = tree[domain].parent) {
+    for (DomainId domain = tree.LeafOf(freeing.node);; domain = tree[domain].parent) {
       places[domain] += freeing.places;
       const bool is_of_level = !wish.required || wish.level.empty() || tree[domain].level == wish.level;
       if (is_of_level && places[domain] >= wish.roles[0].members) {
         ReservationPlan plan{.nodes = {}, .start_ns = freeing.at_ns == kNever ? 0 : freeing.at_ns};
         for (const Freeing& used : freeings) {
-          if (IsWithin(tree, leaves[used.node], domain)) plan.nodes.push_back(used.node);
+          if (IsWithin(tree, tree.LeafOf(used.node), domain)) plan.nodes.push_back(used.node);
           if (&used == &freeing) break;
         }
         std::sort(plan.nodes.begin(), plan.nodes.end());

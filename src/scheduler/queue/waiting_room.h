@@ -53,7 +53,6 @@ class WaitingRoom {
   std::optional<UnitId> TakeNext(const QueueOrder& order, int64_t now_ns,
                                  absl::FunctionRef<int64_t(const std::string&)> used_compute_milli);
   void MakeReady(UnitId unit);
-  bool is_ready(UnitId unit) const { return units_.at(unit).state == State::kReady; }
   // Until any of |wants| is helped, or Wake() names it.
   void Block(UnitId unit, const std::vector<Want>& wants);
   // Until its queue has quota again.
