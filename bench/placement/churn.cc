@@ -167,18 +167,9 @@ class Churn {
         continue;
       }
       Tell(Confirmed{decision->unit});
-      running_.push_back({decision->unit, CardsOf(decision->unit)});
+      running_.push_back({decision->unit, scheduler::CardsOf(pod)});
       used_ += running_.back().cards;
     }
-  }
-
-  double CardsOf(const std::string& uid) const {
-    double cards = 0;
-    for (const auto& alternatives : scheduler_.pool().pod(*scheduler_.pool().FindPod(uid)).spec.claims) {
-      const scheduler::Request& request = alternatives.requests[0][0];
-      cards += request.count * request.compute.fraction();
-    }
-    return cards;
   }
 
   void Leave() {

@@ -48,12 +48,6 @@ PodSpec MakeType(int cards, int milli, int64_t cpu_milli, uint64_t memory_bytes)
   return pod;
 }
 
-double CardsOf(const PodSpec& pod) {
-  if (pod.claims.empty()) return 0;
-  const Request& request = pod.claims[0].requests[0][0];
-  return request.count * request.compute.fraction();
-}
-
 double CardsOf(const std::vector<NodeSpec>& nodes) {
   double cards = 0;
   for (const NodeSpec& node : nodes) cards += static_cast<double>(node.xpus.size());

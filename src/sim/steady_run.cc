@@ -30,14 +30,6 @@ constexpr int64_t kHourNs = 3'600'000'000'000;
 constexpr int64_t kMostArrivals = 20'000'000;
 constexpr double kLatest = 9e18;  // ns
 
-double CardsOf(const PodSpec& pod) {
-  double cards = 0;
-  for (const scheduler::ClaimSpec& claim : pod.claims) {
-    for (const auto& alternatives : claim.requests) cards += alternatives[0].count * alternatives[0].compute.fraction();
-  }
-  return cards;
-}
-
 // A pod, or the members of a gang, which arrive and depart together.
 using Job = std::vector<const PodSpec*>;
 

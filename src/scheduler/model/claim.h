@@ -72,6 +72,16 @@ struct PodSpec {
   int64_t duration_ns = 0;   // how long it will run, where that is known; 0: not
 };
 
+// The XPUs' compute that |pod|'s own claims ask for, in cards; of alternatives, the first.
+inline double CardsOf(const PodSpec& pod) {
+  double cards = 0;
+  for (const ClaimSpec& claim : pod.claims) {
+    for (const std::vector<Request>& alternatives : claim.requests)
+      cards += alternatives[0].count * alternatives[0].compute.fraction();
+  }
+  return cards;
+}
+
 inline constexpr size_t kMostClaims = 8, kMostAlternatives = 8;
 inline constexpr int kMostMembers = 1 << 16;
 
