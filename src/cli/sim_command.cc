@@ -205,11 +205,9 @@ absl::StatusOr<Results> Fill(Context& context, const Input& input, const SimOpti
   results.charts = {{"What is idle", x_title, y_title, {}, 0, kUntilPct},
                     {"From where it is nearly full on", x_title, y_title, {}, 85, kUntilPct}};
   ASSIGN_OR_RETURN(const auto arrivals, ArrivalsOf(input, options));
-  std::vector<scheduler::NodeState> nodes = input.cluster.nodes;
-  const scheduler::Outlook outlook{options.remote ? sim::MixInParts(input.workload, {}) : input.workload.mix,
-                                   scheduler::GroupNodes(nodes)};
   sim::Cluster cluster = input.cluster;
-  cluster.nodes = std::move(nodes);
+  const scheduler::Outlook outlook{options.remote ? sim::MixInParts(input.workload, {}) : input.workload.mix,
+                                   scheduler::GroupNodes(cluster.nodes)};
   Progress progress(context);
   for (const std::string& name : options.policies) {
     std::vector<FillResult> runs;
@@ -276,6 +274,7 @@ absl::StatusOr<Results> Steady(Context& context, const Input& input, const SimOp
       "policy,seed,arrived,had_to_wait,never_placed,mean_blocked,mean_wait_s,p99_wait_s,used_pct,remote_pods_pct,"
       "remote_compute_pct\n";
   std::string log;
+  ASSIGN_OR_RETURN(const double carried, sim::CarriedPct(input.cluster, input.workload));
   Progress progress(context);
   for (const std::string& name : options.policies) {
     std::vector<sim::SteadyResult> of;
@@ -284,16 +283,15 @@ absl::StatusOr<Results> Steady(Context& context, const Input& input, const SimOp
           .load_pct = options.load_pct, .counted = options.runtimes, .seed = static_cast<uint64_t>(seed)};
       const bool is_first = log.empty() && !options.log.empty();
       if (is_first) steady.log = [&](const sim::LogLine& line) { log += sim::PrintLine(line); };
-      ASSIGN_OR_RETURN(
-          const sim::SteadyResult result, sim::RunSteady(input.cluster, input.workload, name, steady, [&](double part) {
-            progress.Say(
-                absl::StrFormat("%s: run %d of %d, %.0f%%", name, of.size() + 1, input.seeds.size(), 100 * part));
-          }));
+      ASSIGN_OR_RETURN(const sim::SteadyResult result,
+                       sim::RunSteady(input.cluster, input.workload, name, carried, steady, [&](double part) {
+                         progress.Say(absl::StrFormat("%s: run %d of %d, %.0f%%", name, of.size() + 1,
+                                                      input.seeds.size(), 100 * part));
+                       }));
       of.push_back(result);
     }
     AddSteady(name, input.seeds, of, &results);
   }
-  ASSIGN_OR_RETURN(const double carried, sim::CarriedPct(input.cluster, input.workload));
   results.notes.push_back(
       absl::StrFormat("The pool could carry %.2f%% of its cards' compute of this workload; %g%% of that was asked for.",
                       carried, options.load_pct));

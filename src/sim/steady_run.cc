@@ -12,7 +12,6 @@
 #include "base/status.h"
 #include "scheduler/policies/classic.h"
 #include "scheduler/scheduler.h"
-#include "sim/bounds.h"
 #include "sim/fill_run.h"
 #include "sim/random.h"
 
@@ -250,8 +249,8 @@ class SteadyRun {
 }  // namespace
 
 absl::StatusOr<SteadyResult> RunSteady(const Cluster& cluster, const Workload& workload, absl::string_view policy,
-                                       const SteadyOptions& options, absl::FunctionRef<void(double)> progress) {
-  ASSIGN_OR_RETURN(const double carried_pct, CarriedPct(cluster, workload));
+                                       double carried_pct, const SteadyOptions& options,
+                                       absl::FunctionRef<void(double)> progress) {
   SteadyRun run(cluster, workload, carried_pct, options);
   RETURN_IF_ERROR(run.Plan());
   return run.Run(cluster, policy, progress);

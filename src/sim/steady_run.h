@@ -40,7 +40,9 @@ struct SteadyResult {
 
 // Pods and gangs are drawn from |workload|, all equally likely; those that do not say how long they run take an hour on
 // average. |progress| is told the part that is done, now and then.
+// |carried_pct|: what the pool can carry, as CarriedPct() says (bounds.h).
 absl::StatusOr<SteadyResult> RunSteady(const Cluster& cluster, const Workload& workload, absl::string_view policy,
-                                       const SteadyOptions& options, absl::FunctionRef<void(double)> progress);
+                                       double carried_pct, const SteadyOptions& options,
+                                       absl::FunctionRef<void(double)> progress);
 
 }  // namespace xpool::sim

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "sim/bounds.h"
 #include "sim/generate.h"
 
 namespace xpool::sim {
@@ -22,8 +23,11 @@ Case Small(const char* kind) {
   return of;
 }
 
+double Carried(const Case& of) { return CarriedPct(of.cluster, of.workload).value(); }
+
 SteadyResult AtLoad(const Case& of, double load_pct) {
-  return RunSteady(of.cluster, of.workload, "bestfit", {.load_pct = load_pct, .counted = 3}, [](double) {}).value();
+  return RunSteady(of.cluster, of.workload, "bestfit", Carried(of), {.load_pct = load_pct, .counted = 3}, [](double) {})
+      .value();
 }
 
 TEST(SteadyRunTest, UsesWhatIsAskedForAndBlocksMoreTheMoreThatIs) {
@@ -52,7 +56,7 @@ TEST(SteadyRunTest, PolicyIsToldOfThePodsToCome) {
   options.log = [&](const LogLine& line) {
     if (const auto* chosen = std::get_if<PolicyChosen>(&line.what); chosen != nullptr) told = *chosen;
   };
-  ASSERT_TRUE(RunSteady(of.cluster, of.workload, "xpool", options, [](double) {}).ok());
+  ASSERT_TRUE(RunSteady(of.cluster, of.workload, "xpool", Carried(of), options, [](double) {}).ok());
   EXPECT_EQ(told.spec, "xpool");
   EXPECT_GT(told.mix.types.size(), 20u);
 }
@@ -73,16 +77,17 @@ TEST(SteadyRunTest, GangsArriveStartAndDepartAsAWhole) {
       ++gangs;
     }
   };
-  const SteadyResult result = RunSteady(of.cluster, of.workload, "bestfit", options, [](double) {}).value();
+  const SteadyResult result =
+      RunSteady(of.cluster, of.workload, "bestfit", Carried(of), options, [](double) {}).value();
   EXPECT_GT(gangs, 0);
   EXPECT_GT(result.used_pct, 10);
 }
 
 TEST(SteadyRunTest, SaysWhatCannotBeRun) {
   Case of = Small("mixed");
-  EXPECT_EQ(RunSteady(of.cluster, of.workload, "best", {}, [](double) {}).status().code(),
+  EXPECT_EQ(RunSteady(of.cluster, of.workload, "best", Carried(of), {}, [](double) {}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(RunSteady(of.cluster, of.workload, "bestfit", {.counted = 1e9}, [](double) {}).status().code(),
+  EXPECT_EQ(RunSteady(of.cluster, of.workload, "bestfit", Carried(of), {.counted = 1e9}, [](double) {}).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 
