@@ -31,7 +31,8 @@ using scheduler::PodSeen;
 using scheduler::PodSpec;
 using scheduler::Scheduler;
 
-constexpr int kCards = 8;  // of a node
+constexpr int kCards = 8;                  // of a node
+constexpr int64_t kMostBlocked = 100'000;  // pods that find no place while the pool is filled
 
 struct Options {
   int nodes = 2500;
@@ -106,10 +107,15 @@ class Churn {
     scheduler_.SetPolicy(scheduler::MakePolicy(options_.policy, scheduler_.MakeOutlook()).value());
   }
 
-  void Fill() {
-    while (used_ < options_.load * options_.nodes * kCards) Arrive();
+  // False when so much cannot be in use.
+  bool Fill() {
+    while (used_ < options_.load * options_.nodes * kCards) {
+      Arrive();
+      if (blocked_ > kMostBlocked) return false;
+    }
     took_ = {};
     blocked_ = 0;
+    return true;
   }
 
   nlohmann::json Run() {
@@ -200,7 +206,10 @@ int Main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of pods");
   CLI11_PARSE(app, argc, argv);
   Churn churn(options);
-  churn.Fill();
+  if (!churn.Fill()) {
+    fprintf(stderr, "xpool_bench_churn: no more than a lower --load can be reached\n");
+    return 1;
+  }
   printf("%s\n", churn.Run().dump().c_str());
   return 0;
 }
