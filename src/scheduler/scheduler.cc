@@ -174,12 +174,13 @@ void Scheduler::Learn(PodId pod) {
   std::vector<Attempt> attempts = AttemptsOf(pool_, pod);
   if (attempts.empty()) return;
   // What may be in two places is two demands.
-  Attempt& attempt = attempts.size() > 1 && attempts[1].is_other_way ? attempts[1] : attempts[0];
-  for (Demand* demand : {&attempt.local, attempt.remote.has_value() ? &*attempt.remote : nullptr}) {
-    if (demand == nullptr) continue;
-    demand->memory_bytes = 0;
-    ++seen_demands_[*demand];
-  }
+  const Attempt& attempt = attempts.size() > 1 && attempts[1].is_other_way ? attempts[1] : attempts[0];
+  const auto learn = [&](Demand demand, int count) {
+    demand.memory_bytes = 0;
+    seen_demands_[std::move(demand)] += count;
+  };
+  if (attempt.remote.has_value()) learn(*attempt.remote, kCountOfPod);
+  learn(attempt.local, attempt.remote.has_value() ? kCountOfRest : kCountOfPod);
 }
 
 UnitId Scheduler::UnitOfGang(const GangSpec& spec) {

@@ -116,10 +116,10 @@ scheduler::Mix MixInParts(const Workload& workload, const scheduler::WorkerNeeds
   for (size_t i = 0; i < workload.pods.size(); ++i) {
     if (MayBeApart(workload.specs[i])) {
       const scheduler::ApartDemand parts = InParts(workload.pods[i], worker);
-      demands.push_back(parts.lent);
-      demands.push_back(parts.rest);
+      demands.insert(demands.end(), scheduler::kCountOfPod, parts.lent);
+      demands.insert(demands.end(), scheduler::kCountOfRest, parts.rest);
     } else {
-      demands.push_back(workload.pods[i]);
+      demands.insert(demands.end(), scheduler::kCountOfPod, workload.pods[i]);
     }
   }
   for (Demand& demand : demands) demand.memory_bytes = 0;
