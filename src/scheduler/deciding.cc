@@ -3,6 +3,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "scheduler/plans/reservation.h"
+#include "scheduler/plans/sparing.h"
 #include "scheduler/pool/apart.h"
 #include "scheduler/scheduler.h"
 
@@ -11,6 +12,8 @@ namespace {
 
 constexpr char kTooManyRequests[] = "claims of one pod have more requests together than it may have";
 constexpr size_t kMostReservations = 4;  // gangs that nodes are kept for at a time
+constexpr size_t kSparedOneIn = 16;      // nodes that are spared at a time
+constexpr size_t kNodesADecision = 6;    // looks at a large pool are so far apart, as one decision changes it less
 
 // Whether |node| is in the domain that |path| leads to.
 bool IsWithin(const NodeSpec& node, const std::vector<Domain>& path) {
@@ -37,7 +40,10 @@ std::optional<Decision> Scheduler::Decide(int64_t now_ns) {
     return used == used_milli_.end() ? 0 : used->second;
   });
   if (!unit.has_value()) return std::nullopt;
-  if (decisions_++ % std::max(1, options_.decisions_between_looks) == 0) policy_->Observe(pool_.nodes());
+  if (--until_look_ < 0) {
+    policy_->Observe(pool_.nodes(), meter_.flow());
+    until_look_ = std::max(options_.decisions_between_looks, static_cast<int>(pool_.nodes().size() / kNodesADecision));
+  }
   const std::string queue = room_.entry(*unit).queue;
   Decision decision;
   if (HasQuota(*unit)) {
@@ -82,7 +88,9 @@ bool Scheduler::MayUse(NodeIndex node, UnitId unit, int64_t ends_ns) const {
   return kept == reserved_.end() || kept->second.unit == unit || ends_ns <= kept->second.start_ns;
 }
 
+// Whatever is kept or spared for |unit|.
 void Scheduler::EndReservation(UnitId unit) {
+  EndSparing(unit);
   absl::erase_if(reserved_, [&](const auto& kept) {
     if (kept.second.unit == unit) unkept_.push_back(kept.first);
     return kept.second.unit == unit;
@@ -139,6 +147,8 @@ Decision Scheduler::DecidePod(PodId pod, int64_t now_ns) {
   }
   WhyNot(pod, attempts, now_ns, &decision);
   room_.Block(pod, wants);
+  if (policy_->spares_nodes() && !attempts.empty() && !attempts[0].remote.has_value())
+    SpareNode(pod, attempts[0].local, now_ns);
   return decision;
 }
 
@@ -160,15 +170,49 @@ void Scheduler::WhyNot(PodId pod, const std::vector<Attempt>& attempts, int64_t 
   }
 }
 
+bool Scheduler::IsSparedForOther(NodeIndex node, PodId pod) const {
+  if (spared_.empty()) return false;
+  const auto spared = spared_.find(node);
+  return spared != spared_.end() && spared->second != pod;
+}
+
+// For |pod|, which is blocked; another one than before, if that is better now.
+void Scheduler::SpareNode(PodId pod, const Demand& demand, int64_t now_ns) {
+  EndSparing(pod);
+  if (spared_.size() >= std::max<size_t>(1, pool_.nodes().size() / kSparedOneIn)) return;
+  const NodeFilter& filter = FilterOf(pod, false);
+  const std::optional<NodeIndex> node = NodeToSpare(
+      pool_, demand, now_ns,
+      [&](NodeIndex node) { return filter[node] != 0 && MayUse(node, pod, kNever) && !spared_.contains(node); },
+      [&](PodId running) { return EndOf(running, notes_[running].since_ns); });
+  if (node.has_value()) spared_[*node] = pod;
+}
+
+void Scheduler::EndSparing(PodId pod) {
+  absl::erase_if(spared_, [&](const auto& spared) { return spared.second == pod; });
+}
+
+// Where nothing is spared for others, and else anywhere.
 std::optional<Scheduler::Found> Scheduler::Find(PodId pod, const Attempt& attempt, int64_t now_ns) {
+  if (!spared_.empty()) {
+    std::optional<Found> found = Find(pod, attempt, now_ns, true);
+    if (found.has_value()) return found;
+  }
+  return Find(pod, attempt, now_ns, false);
+}
+
+std::optional<Scheduler::Found> Scheduler::Find(PodId pod, const Attempt& attempt, int64_t now_ns, bool sparing) {
   NodeIndex pinned = kNobody;
   if (!PinnedTo(pool_, pod, &pinned)) return std::nullopt;
   const int64_t ends_ns = EndOf(pod, now_ns);
   const std::optional<UnitId> gang = GangOfPod(pod);
   const std::vector<Domain>* domain = gang.has_value() && GangOf(*gang).spec.required ? &GangOf(*gang).domain : nullptr;
+  const auto may_use = [&](NodeIndex node) {
+    return MayUse(node, pod, ends_ns) && !(sparing && IsSparedForOther(node, pod));
+  };
   const NodeFilter filter = FilterOf(pod, false);
   const auto accepts = [&](NodeIndex node) {
-    return filter[node] != 0 && (pinned == kNobody || node == pinned) && MayUse(node, pod, ends_ns) &&
+    return filter[node] != 0 && (pinned == kNobody || node == pinned) && may_use(node) &&
            (domain == nullptr || IsWithin(pool_.node(node), *domain));
   };
   if (!attempt.remote.has_value()) {
@@ -178,7 +222,7 @@ std::optional<Scheduler::Found> Scheduler::Find(PodId pod, const Attempt& attemp
   const NodeFilter& lenders = FilterOf(pod, true);
   const std::optional<Apart> apart = PlaceApart(
       *placer_, pool_.nodes(), {*attempt.remote, attempt.local},
-      [&](NodeIndex node) { return lenders[node] != 0 && node != pinned && MayUse(node, pod, ends_ns); }, accepts);
+      [&](NodeIndex node) { return lenders[node] != 0 && node != pinned && may_use(node); }, accepts);
   return apart.has_value() ? std::optional(Found{&attempt, apart->rest, apart->lent}) : std::nullopt;
 }
 

@@ -33,7 +33,7 @@ Scheduler::Scheduler(std::unique_ptr<Policy> policy, const SchedulerOptions& opt
 void Scheduler::SetPolicy(std::unique_ptr<Policy> policy) {
   placer_ = std::make_unique<Placer>(policy.get());
   policy_ = std::move(policy);
-  decisions_ = 0;
+  until_look_ = 0;
 }
 
 Outlook Scheduler::MakeOutlook() {
@@ -72,6 +72,7 @@ absl::Status Scheduler::ApplyOne(const NodeGone& gone, int64_t, Effects* effects
   const std::optional<NodeIndex> node = pool_.FindNode(gone.name);
   if (!pool_.RemoveNode(gone.name, gone.version) || !node.has_value()) return absl::OkStatus();
   reserved_.erase(*node);
+  spared_.erase(*node);
   for (const PodId pod : pool_.pods_on(*node)) effects->broken.push_back(pool_.pod(pod).spec.uid);
   return absl::OkStatus();
 }
@@ -171,7 +172,7 @@ void Scheduler::Learn(PodId pod) {
     absl::erase_if(seen_demands_, [](const auto& seen) { return seen.second == 0; });
   }
   if (!pool_.HasAllClaims(pod)) return;
-  std::vector<Attempt> attempts = AttemptsOf(pool_, pod);
+  const std::vector<Attempt> attempts = AttemptsOf(pool_, pod);
   if (attempts.empty()) return;
   // What may be in two places is two demands.
   const Attempt& attempt = attempts.size() > 1 && attempts[1].is_other_way ? attempts[1] : attempts[0];
@@ -271,6 +272,7 @@ void Scheduler::Forget(PodId pod, int64_t now_ns, Effects* effects) {
   used_milli_[notes_[pod].charged_to] -= notes_[pod].charged_milli;
   const std::string queue = notes_[pod].charged_to;
   const bool was_charged = notes_[pod].charged_milli > 0;
+  if (notes_[pod].is_metered) meter_.Went();
   notes_[pod] = {};
   std::vector<UnitId> woken;
   if (was_charged) room_.WakeQueue(queue, &woken);
@@ -300,13 +302,18 @@ void Scheduler::WasBound(PodId pod, int64_t now_ns) {
   for (const PodId member : rest) Enter(member, now_ns);
 }
 
-// Charges a pod's queue for what it holds now.
+// Charges a pod's queue for what it holds now, and counts who runs.
 void Scheduler::Account(PodId pod) {
   PodNotes& notes = notes_[pod];
+  const PodPhase phase = pool_.pod(pod).phase;
+  const bool runs = phase == PodPhase::kBound || phase == PodPhase::kReleasing;
+  if (runs && !notes.is_metered) meter_.Came();
+  if (!runs && notes.is_metered) meter_.Went();
+  notes.is_metered = runs;
   used_milli_[notes.charged_to] -= notes.charged_milli;
   notes.charged_to = pool_.pod(pod).spec.queue;
   notes.charged_milli = 0;
-  if (pool_.pod(pod).phase != PodPhase::kPending) {
+  if (phase != PodPhase::kPending) {
     for (const ClaimId claim : pool_.pod(pod).claims) {
       const ClaimRecord& record = pool_.claim(claim);
       if (record.owner == pod && record.place.has_value())

@@ -94,7 +94,7 @@ struct SchedulerOptions {
   int64_t backoff_ns = 1'000'000'000;      // after a rejection; twice as long after the next one
   int64_t most_backoff_ns = 60'000'000'000;
   int64_t reserve_after_ns = 60'000'000'000;  // for how long a gang waits before nodes are kept for it; -1: never
-  int decisions_between_looks = 1000;         // of the policy at the pool
+  int decisions_between_looks = 200;          // of the policy at the pool, at least
   WorkerNeeds worker;
   double network_cost = 0.1;  // of a remote XPU, in cards; where the policy can tell what placements cost
 };
@@ -116,6 +116,8 @@ class Scheduler {
   absl::Status Reserve(const std::string& unit, const std::vector<std::string>& nodes, int64_t start_ns = 0);
 
   bool is_reserved(NodeIndex node) const { return reserved_.contains(node); }
+  // Others than one pod that waits go elsewhere, as long as there is room elsewhere.
+  bool is_spared(NodeIndex node) const { return spared_.contains(node); }
   const PoolState& pool() const { return pool_; }
   size_t waiting() const { return room_.size(); }
   size_t ready() const { return room_.ready(); }
@@ -205,6 +207,7 @@ class Scheduler {
   Decision DecidePod(PodId pod, int64_t now_ns);
   Decision DecideGang(UnitId unit, int64_t now_ns);
   std::optional<Found> Find(PodId pod, const Attempt& attempt, int64_t now_ns);
+  std::optional<Found> Find(PodId pod, const Attempt& attempt, int64_t now_ns, bool sparing);
   bool IsBetter(const Found& apart, const Found& together) const;
   void WhyNot(PodId pod, const std::vector<Attempt>& attempts, int64_t now_ns, Decision* decision);
   void Take(PodId pod, const Found& found, int64_t now_ns, Decision* decision);
@@ -217,6 +220,9 @@ class Scheduler {
   bool HasQuota(UnitId unit);
   bool MayUse(NodeIndex node, UnitId unit, int64_t ends_ns) const;
   void EndReservation(UnitId unit);
+  bool IsSparedForOther(NodeIndex node, PodId pod) const;
+  void SpareNode(PodId pod, const Demand& demand, int64_t now_ns);
+  void EndSparing(PodId pod);
   void ReserveForGang(UnitId unit, const Team& team, int64_t now_ns);
   int64_t EndOf(PodId pod, int64_t start_ns) const;
   Team TeamOf(const GangSpec& gang, std::span<const PodId> members, size_t attempt);
@@ -248,16 +254,19 @@ class Scheduler {
     int rejections = 0;         // in a row
     int64_t charged_milli = 0;  // to its queue
     std::string charged_to;
+    bool is_metered = false;  // it is among those that run
   };
   std::vector<PodNotes> notes_;
   std::set<std::pair<int64_t, PodId>> assumed_;           // by when they expire
   absl::flat_hash_map<std::string, int64_t> used_milli_;  // by queue
   absl::flat_hash_map<NodeIndex, Reservation> reserved_;
-  std::vector<NodeIndex> unkept_;  // whose reservation has ended since WakeHelped()
-  uint64_t looked_stamp_ = 0;      // of the nodes: for whom later changes could help has not been looked
-  int64_t decisions_ = 0;
+  absl::flat_hash_map<NodeIndex, PodId> spared_;  // and for whom
+  std::vector<NodeIndex> unkept_;                 // whose reservation has ended since WakeHelped()
+  uint64_t looked_stamp_ = 0;                     // of the nodes: for whom later changes could help has not been looked
+  int until_look_ = 0;                            // decisions
+  FlowMeter meter_;
 
-  absl::flat_hash_map<Demand, int64_t> seen_demands_;  // of pods that came, and how often
+  absl::flat_hash_map<Demand, int64_t> seen_demands_;  // of pods that came, and how often, as mixes count
 };
 
 }  // namespace xpool::scheduler

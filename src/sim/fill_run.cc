@@ -135,7 +135,7 @@ FillCurve RunFill(const Cluster& cluster, const Workload& workload, const Arriva
   int64_t arrived_milli = 0, allocated_milli = 0;
   int64_t count = 0;
   for (const uint32_t place : arrivals.pods) {
-    if (count++ % kObserveEach == 0) policy->Observe(filler.nodes());
+    if (count++ % kObserveEach == 0) policy->Observe(filler.nodes(), {});
     const int64_t asked_milli = workload.pods[place].compute_milli();
     arrived_milli += asked_milli;
     const bool placed = filler.Place(place, &curve);

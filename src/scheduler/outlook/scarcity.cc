@@ -85,7 +85,7 @@ void Scarcity::CountAgain(const NodeState& node, NodeIndex index) {
   }
 }
 
-bool Scarcity::Observe(const NodeTable& nodes) {
+bool Scarcity::Observe(const NodeTable& nodes, const Flow& flow) {
   if (types_.empty()) return false;
   places_.resize(types_.size());
   places_on_.resize(nodes.size() * types_.size());
@@ -102,7 +102,9 @@ bool Scarcity::Observe(const NodeTable& nodes) {
   bool notable = false;
   for (size_t i = 0; i < types_.size(); ++i) {
     const double to_come = pods_to_come * types_[i].part;
-    const double spare = (static_cast<double>(places_[i]) - to_come) / std::sqrt(to_come * types_[i].scatter + 1);
+    const double replaced = flow.turnover * flow.running * types_[i].part;
+    const double variance = (to_come + 2 * replaced) * types_[i].scatter + 1;
+    const double spare = (static_cast<double>(places_[i]) - to_come) / std::sqrt(variance);
     worths.push_back(types_[i].cards * Above(spare - options_.margin));
     notable = notable || std::abs(worths[i] - types_[i].worth) > options_.notable * std::min(1.0, types_[i].cards);
   }

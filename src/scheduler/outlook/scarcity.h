@@ -4,11 +4,14 @@
 // while there is plenty.
 //
 // How many will come: what is idle in the pool is expected to be asked for by pods of the mix, in their proportions,
-// until compute, cores or memory of cards run out; the number of one type is then about Poisson's. Not thread-safe.
+// until compute, cores or memory of cards run out; the number of one type is then about Poisson's. Where pods come in
+// the place of others that have gone, the number of a type that runs changes besides: by twice its mean, in the square,
+// if runtimes are distributed exponentially (an M/M/infinity queue, after long). Not thread-safe.
 #pragma once
 
 #include <vector>
 
+#include "scheduler/outlook/flow.h"
 #include "scheduler/outlook/mix.h"
 #include "scheduler/pool/node_table.h"
 
@@ -25,7 +28,7 @@ class Scarcity {
 
   // Counts places, of the nodes that have changed. True when costs have changed notably; before that they stay what
   // they were. Always the same |nodes|.
-  bool Observe(const NodeTable& nodes);
+  bool Observe(const NodeTable& nodes, const Flow& flow = {});
 
   // What the places on |node| are worth together, in cards.
   double WorthOf(const NodeState& node) const;

@@ -69,5 +69,14 @@ TEST(ScarcityTest, WorthsStayUntilTheyChangeNotably) {
   EXPECT_LT(scarcity.WorthOf(nodes[0]), 7.9);
 }
 
+TEST(ScarcityTest, WherePodsComeForOthersPlacesAreLookedAfterSooner) {
+  Scarcity scarcity(kMix);
+  NodeTable nodes;
+  for (int i = 0; i < 20; ++i) nodes.Add(Node(8));
+  EXPECT_FALSE(scarcity.Observe(nodes, {.running = 10'000, .turnover = 0}));
+  EXPECT_TRUE(scarcity.Observe(nodes, {.running = 10'000, .turnover = 1}));  // a hundred of them need eight cards
+  EXPECT_GT(scarcity.WorthOf(nodes[0]), 7);
+}
+
 }  // namespace
 }  // namespace xpool::scheduler

@@ -26,6 +26,8 @@ constexpr int64_t kHour = 3'600'000'000'000;
 
 class PlansTest : public ::testing::Test {
  protected:
+  explicit PlansTest(const char* policy = "bestfit") : scheduler_(MakePolicy(policy, {}).value()) {}
+
   void Tell(const Event& event) {
     Effects effects;
     const absl::Status status = scheduler_.Apply(event, now_ns_, &effects);
@@ -49,7 +51,7 @@ class PlansTest : public ::testing::Test {
   }
 
   int64_t now_ns_ = kHour;
-  Scheduler scheduler_{MakePolicy("bestfit", {}).value()};
+  Scheduler scheduler_;
 };
 
 TEST_F(PlansTest, CheapestVictimIsStopped) {
@@ -144,6 +146,60 @@ TEST_F(PlansTest, MovesMakeABlockFree) {
   EXPECT_NE(advice->moves[0].node, advice->nodes[0]);
   EXPECT_FALSE(scheduler_.PlanMoves("w", 0).ok());
   EXPECT_FALSE(scheduler_.PlanMoves("nobody", 1).ok());
+}
+
+class XpoolPlansTest : public PlansTest {
+ protected:
+  XpoolPlansTest() : PlansTest("xpool") {}
+
+  // Two cards each, of which a has one left, and b none; "big" wants two.
+  void WaitForTwo() {
+    for (const char* name : {"a", "b"}) Tell(MakeNode(name, 2));
+    Run(Low("one", Whole(1)), "a", {0});
+    for (uint8_t card = 0; card < 2; ++card) Run(Low(absl::StrCat("b", card), Whole(1)), "b", {card});
+    Wait(MakePod("big", {Whole(2)}));
+  }
+  bool IsSpared(const std::string& node) { return scheduler_.is_spared(*scheduler_.pool().FindNode(node)); }
+  std::string Place(const PodSpec& pod) {
+    Tell(PodSeen{pod, std::nullopt});
+    const std::optional<Decision> decision = scheduler_.Decide(now_ns_);
+    return decision.has_value() && !decision->placed.empty() ? decision->placed[0].node : "";
+  }
+};
+
+TEST_F(XpoolPlansTest, OthersSpareTheNodeThatAPodWaitsForAndAreNotRefused) {
+  WaitForTwo();
+  EXPECT_TRUE(IsSpared("a"));
+  EXPECT_FALSE(IsSpared("b"));
+  Tell(PodGone{"b0", 2});
+  EXPECT_EQ(Place(MakePod("small", {Whole(1)})), "b");
+  EXPECT_EQ(Place(MakePod("other", {Whole(1)})), "a");
+}
+
+TEST_F(XpoolPlansTest, NodeIsNotSparedAnyMoreOnceThePodIsPlacedOrGone) {
+  WaitForTwo();
+  Tell(PodGone{"one", 2});
+  EXPECT_EQ(scheduler_.Decide(now_ns_)->placed[0].node, "a");
+  EXPECT_FALSE(IsSpared("a"));
+  Wait(MakePod("next", {Whole(2)}));
+  EXPECT_TRUE(IsSpared("a") || IsSpared("b"));
+  Tell(PodGone{"next", 2});
+  EXPECT_FALSE(IsSpared("a") || IsSpared("b"));
+}
+
+TEST_F(XpoolPlansTest, NodeThatIsGoneIsNotSpared) {
+  WaitForTwo();
+  Tell(NodeGone{"a", 2});
+  Tell(PodGone{"one", 2});
+  Tell(MakeNode("c", 1));
+  EXPECT_EQ(Place(MakePod("small", {Whole(1)})), "c");
+}
+
+TEST_F(PlansTest, PublishedPoliciesSpareNothing) {
+  Tell(MakeNode("a", 2));
+  Run(Low("one", Whole(1)), "a", {0});
+  Wait(MakePod("big", {Whole(2)}));
+  EXPECT_FALSE(scheduler_.is_spared(0));
 }
 
 // The least cost of any set of units that makes room for one |demand|.

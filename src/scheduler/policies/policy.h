@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "scheduler/model/node_state.h"
+#include "scheduler/outlook/flow.h"
 #include "scheduler/outlook/mix.h"
 #include "scheduler/outlook/pool_groups.h"
 #include "scheduler/pool/node_table.h"
@@ -51,9 +52,12 @@ class Policy {
   // Whether a pod that shares a card gets the one with the best score, or the tightest of all.
   virtual bool scores_cards() const { return false; }
 
-  // Looks at the pool as it has become; to be called every so often. What was said before holds as long as epoch() is
-  // the same.
-  virtual void Observe(const NodeTable& /*nodes*/) {}
+  // Whether nodes should be spared for pods that wait (plans/sparing.h).
+  virtual bool spares_nodes() const { return false; }
+
+  // Looks at the pool as it has become, and at how it is used; to be called every so often. What was said before holds
+  // as long as epoch() is the same.
+  virtual void Observe(const NodeTable& /*nodes*/, const Flow& /*flow*/) {}
   virtual uint32_t epoch() const { return 0; }
 };
 

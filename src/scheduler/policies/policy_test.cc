@@ -64,15 +64,20 @@ TEST(PolicyTest, PartsOfXpoolsScoreMakeItUp) {
   Xpool policy({mix, GroupNodes(nodes)});
   NodeTable table;
   for (const NodeState& node : nodes) table.Add(node);
-  policy.Observe(table);
   const NodeState before = Node(20'000, {1000, 600, 1000, 1000});
   const Demand pod = Pod(4000, 1, 300);
-  const std::optional<Option> option = BestOption(policy, pod, before);
-  NodeState after = before;
-  after.Take(pod, option->cards);
-  double cost = 0;
-  for (const ScorePart& part : policy.Explain(pod, before, after)) cost += part.value;
-  EXPECT_EQ(option->score, static_cast<int32_t>(XpoolOptions().steps / (1 + std::exp(std::round(cost * 128) / 128))));
+  double costs[2];
+  for (const int turnover : {0, 1}) {
+    policy.Observe(table, {.running = 100, .turnover = static_cast<double>(turnover)});
+    const std::optional<Option> option = BestOption(policy, pod, before);
+    NodeState after = before;
+    after.Take(pod, option->cards);
+    costs[turnover] = 0;
+    for (const ScorePart& part : policy.Explain(pod, before, after)) costs[turnover] += part.value;
+    EXPECT_EQ(option->score,
+              static_cast<int32_t>(XpoolOptions().steps / (1 + std::exp(std::round(costs[turnover] * 128) / 128))));
+  }
+  EXPECT_NE(costs[0], costs[1]);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace xpool::scheduler {
 namespace {
 
 constexpr double kCardMilli = 1000;
+constexpr double kNotable = 0.1;  // change of the turnover, that is worth looking at all nodes again
 
 // |node| with its CPU in whole grains, so that states which hardly differ are one.
 NodeState InGrains(NodeState node, int64_t grain_milli) {
@@ -24,6 +25,7 @@ struct Setting {
 };
 constexpr std::array kSettings = {
     Setting{"fragmentation", 0, 100, [](double value, XpoolOptions* of) { of->fragmentation = value; }},
+    Setting{"turnover", 0, 100, [](double value, XpoolOptions* of) { of->turnover = value; }},
     Setting{"lookahead", 0, 100, [](double value, XpoolOptions* of) { of->lookahead = value; }},
     Setting{"scarcity", 0, 100, [](double value, XpoolOptions* of) { of->scarcity = value; }},
     Setting{"patterns", 0, 100, [](double value, XpoolOptions* of) { of->patterns = value; }},
@@ -33,6 +35,7 @@ constexpr std::array kSettings = {
             [](double value, XpoolOptions* of) { of->price_options.temperature = value; }},
     Setting{"price-fill", 0.1, 10, [](double value, XpoolOptions* of) { of->price_options.fill = value; }},
     Setting{"steps", 1, 10'000, [](double value, XpoolOptions* of) { of->steps = static_cast<int>(value); }},
+    Setting{"spare", 0, 1, [](double value, XpoolOptions* of) { of->spare = static_cast<int>(value); }},
     Setting{"margin", 0, 10, [](double value, XpoolOptions* of) { of->scarcity_options.margin = value; }},
     Setting{"sequences", 1, 1000,
             [](double value, XpoolOptions* of) { of->lookahead_options.sequences = static_cast<int>(value); }},
@@ -73,8 +76,10 @@ Xpool::Xpool(const Outlook& outlook, const XpoolOptions& options)
   }
 }
 
-void Xpool::Observe(const NodeTable& nodes) {
-  if (scarcity_.Observe(nodes)) ++epoch_;
+void Xpool::Observe(const NodeTable& nodes, const Flow& flow) {
+  const bool is_scarcer = scarcity_.Observe(nodes, flow), is_busier = std::abs(flow.turnover - turnover_) > kNotable;
+  if (is_busier) turnover_ = flow.turnover;
+  if (is_scarcer || is_busier) ++epoch_;
 }
 
 // In cards. Where it is not the cards that run out first, only looking ahead sees what is lost: it counts twice then.
@@ -92,8 +97,9 @@ Xpool::Kept Xpool::KeptOf(const NodeState& node) const {
   if (!is_new && kept.epoch == epoch_) return kept;
   const NodeState in_grains = InGrains(node, options_.cpu_grain_milli);
   if (is_new) kept.waste = static_cast<float>(WasteOf(in_grains));
-  const double steps = options_.scarcity * scarcity_.WorthOf(in_grains) * kPlaceSteps;
-  kept.places = static_cast<uint16_t>(std::min<double>(steps, UINT16_MAX));
+  const double fragmented = turnover_ > 0 ? fragmentation_.Of(in_grains) / kCardMilli : 0;
+  const double places = options_.scarcity * scarcity_.WorthOf(in_grains) - options_.turnover * turnover_ * fragmented;
+  kept.places = static_cast<int16_t>(std::clamp<double>(places * kPlaceSteps, INT16_MIN, INT16_MAX));
   kept.epoch = epoch_;
   return kept;
 }

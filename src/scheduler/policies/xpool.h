@@ -26,8 +26,10 @@ namespace xpool::scheduler {
 struct XpoolOptions {
   // Weights of the costs.
   double fragmentation = 0.1, lookahead = 0.5, scarcity = 0.5, patterns = 2, prices = 0.3;
-  double cpu_prices = 0.3;         // against those of cards
-  int steps = 60;                  // of the score
+  double turnover = 0.7;    // of fragmentation besides, where a pod goes for each that comes: 0 while a pool fills up
+  double cpu_prices = 0.3;  // against those of cards
+  int spare = 1;            // 1: nodes are spared for pods that wait; 0: none
+  int steps = 60;           // of the score
   int64_t cpu_grain_milli = 1000;  // of CPU, that makes a difference to the value of a node
   LookaheadOptions lookahead_options;
   PriceOptions price_options;
@@ -46,16 +48,17 @@ class Xpool final : public Policy {
   std::optional<double> Cost(const Demand& demand, const NodeState& before, const NodeState& after) const override;
   std::vector<ScorePart> Explain(const Demand& demand, const NodeState& before, const NodeState& after) const override;
   bool scores_cards() const override { return true; }
+  bool spares_nodes() const override { return options_.spare > 0; }
 
-  void Observe(const NodeTable& nodes) override;
+  void Observe(const NodeTable& nodes, const Flow& flow) override;
   uint32_t epoch() const override { return epoch_; }
 
  private:
   // What is kept of a state. In cards, weighted.
   struct Kept {
-    float waste = 0;      // what is fragmented and what will stay idle
-    uint16_t places = 0;  // the worth of those for pods that are hard to place, in kPlaceSteps of a card
-    uint16_t epoch = 0;   // of |places|
+    float waste = 0;     // what is fragmented and what will stay idle
+    int16_t places = 0;  // their worth, in kPlaceSteps of a card
+    uint16_t epoch = 0;  // of |places|
   };
   double WasteOf(const NodeState& node) const;
   Kept KeptOf(const NodeState& node) const;
@@ -76,6 +79,7 @@ class Xpool final : public Policy {
   const Lookahead lookahead_;
   const Balance balance_;
   Scarcity scarcity_;
+  double turnover_ = 0;
   uint16_t epoch_ = 1;
   std::array<int32_t, 2 * kMostCost * kCostSteps + 1> scores_{};  // by cost, from -kMostCost on
   mutable StateCache<Kept> kept_;

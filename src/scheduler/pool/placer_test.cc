@@ -52,7 +52,7 @@ TEST_P(PlacerPolicyTest, AlwaysSaysWhatLookingAtEveryNodeAnewSays) {
   std::mt19937 random(11);
   int refused = 0;
   for (int step = 0; step < 2000; ++step) {
-    if (step % 100 == 0) policy->Observe(nodes);
+    if (step % 100 == 0) policy->Observe(nodes, {});
     if (step > 500 && random() % 2 == 0 && !placed.empty()) {
       std::swap(placed[random() % placed.size()], placed.back());
       const auto& [kind, choice] = placed.back();
