@@ -1,6 +1,6 @@
 // xpool's own policy: the way that loses the least compute. What a placement costs, in cards, is the sum of
-//   the value that the node loses: what FGD calls fragmentation, and what looking ahead leaves idle (lookahead.h)
-//   of the resource that runs out first (balance.h), grow;
+//   the value that the node loses: what FGD calls fragmentation, the more the more a pool turns over (flow.h), and what
+//   looking ahead leaves idle (lookahead.h) of the resource that runs out first (balance.h), grow;
 //     the worth of the places for pods that are hard to place shrinks (scarcity.h);
 //   what the card is spoiled for the shares that would fit it best (card_patterns.h);
 //   the price of what it takes from its group of nodes (prices.h).
