@@ -14,12 +14,12 @@ constexpr int kFewer = 3;  // times, sequences where each takes several times as
 
 }  // namespace
 
-Lookahead::Lookahead(const Mix& mix, const LookaheadOptions& options) : sequences_(options.sequences) {
+Lookahead::Lookahead(const Mix& mix, const LookaheadOptions& options)
+    : sequences_(options.sequences), memory_matters_(mix.AsksForMemoryOfCards()) {
   std::vector<double> weights;
   for (const PodType& type : mix.types) {
     weights.push_back(static_cast<double>(type.count));
     types_.push_back({type.demand.cpu_milli, type.demand.cards.empty() ? CardRequest{} : type.demand.cards[0]});
-    memory_matters_ = memory_matters_ || types_.back().request.memory_bytes > 0;
     if (type.demand.cards.empty()) continue;
     const CardRequest& request = type.demand.cards[0];
     least_.compute = std::min(least_.compute, request.compute);

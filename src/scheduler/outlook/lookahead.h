@@ -49,12 +49,12 @@ class Lookahead {
   Idle MeanOver(const Filling& now, int sequences) const;
 
   int sequences_;
+  bool memory_matters_;  // of cards, to any
   // Less than any type asks for of a card.
   CardRequest least_{.count = 1, .compute = Share::Full(), .memory_bytes = UINT64_MAX};
   std::vector<Type> types_;
   std::vector<uint16_t> arrivals_;   // their types, kMostArrivals a sequence
   std::vector<uint64_t> positions_;  // of each type in each sequence, a bit an arrival
-  bool memory_matters_ = false;      // of cards, to any
 };
 
 }  // namespace xpool::scheduler

@@ -13,6 +13,13 @@ int64_t Mix::count() const {
   return sum;
 }
 
+bool Mix::AsksForMemoryOfCards() const {
+  return std::any_of(types.begin(), types.end(), [](const PodType& type) {
+    return std::any_of(type.demand.cards.begin(), type.demand.cards.end(),
+                       [](const CardRequest& request) { return request.memory_bytes > 0; });
+  });
+}
+
 Mix MixOf(std::span<const Demand> pods) {
   Mix mix;
   absl::flat_hash_map<Demand, size_t> places;

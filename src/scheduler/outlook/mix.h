@@ -18,7 +18,8 @@ struct PodType {
 struct Mix {
   std::vector<PodType> types;
 
-  int64_t count() const;  // of all types
+  int64_t count() const;              // of all types
+  bool AsksForMemoryOfCards() const;  // whether any type does
 };
 
 // How often pods count that may have their cards on one node and the rest on another, which makes two types of them:

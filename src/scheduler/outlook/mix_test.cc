@@ -27,5 +27,13 @@ TEST(MixTest, AmongEquallyFrequentTypesTheFirstIsTypical) {
   EXPECT_TRUE(TypicalOf({}, 0.95).types.empty());
 }
 
+TEST(MixTest, SaysWhetherMemoryOfCardsIsAskedFor) {
+  const Mix without{{{{.memory_bytes = 1, .cards = {{.count = 1, .compute = Share::Full()}}}, 1}}};
+  EXPECT_FALSE(without.AsksForMemoryOfCards());
+  Mix with = without;
+  with.types.push_back({{.cards = {{.count = 1}, {.count = 1, .memory_bytes = 1}}}, 1});
+  EXPECT_TRUE(with.AsksForMemoryOfCards());
+}
+
 }  // namespace
 }  // namespace xpool::scheduler

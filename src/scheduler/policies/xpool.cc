@@ -25,6 +25,7 @@ struct Setting {
 };
 constexpr std::array kSettings = {
     Setting{"fragmentation", 0, 100, [](double value, XpoolOptions* of) { of->fragmentation = value; }},
+    Setting{"card-memory", 0, 100, [](double value, XpoolOptions* of) { of->card_memory = value; }},
     Setting{"turnover", 0, 100, [](double value, XpoolOptions* of) { of->turnover = value; }},
     Setting{"lookahead", 0, 100, [](double value, XpoolOptions* of) { of->lookahead = value; }},
     Setting{"scarcity", 0, 100, [](double value, XpoolOptions* of) { of->scarcity = value; }},
@@ -65,6 +66,7 @@ absl::Status SetXpoolOption(absl::string_view name, double value, XpoolOptions* 
 Xpool::Xpool(const Outlook& outlook, const XpoolOptions& options)
     : options_(options),
       fragmentation_(outlook.mix),
+      fragmentation_weight_(options.fragmentation + (outlook.mix.AsksForMemoryOfCards() ? options.card_memory : 0)),
       patterns_(outlook.mix),
       prices_(outlook.mix, outlook.groups, options.price_options),
       lookahead_(outlook.mix, options.lookahead_options),
@@ -86,8 +88,7 @@ void Xpool::Observe(const NodeTable& nodes, const Flow& flow) {
 double Xpool::WasteOf(const NodeState& node) const {
   const Lookahead::Idle idle = lookahead_.Of(node);
   const double left = balance_.card * idle.cards + balance_.core * idle.cores + balance_.card_gib * idle.card_gib;
-  return options_.fragmentation * fragmentation_.Of(node) / kCardMilli +
-         options_.lookahead * (2 - balance_.card) * left;
+  return fragmentation_weight_ * fragmentation_.Of(node) / kCardMilli + options_.lookahead * (2 - balance_.card) * left;
 }
 
 Xpool::Kept Xpool::KeptOf(const NodeState& node) const {

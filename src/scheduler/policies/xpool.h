@@ -1,6 +1,7 @@
 // xpool's own policy: the way that loses the least compute. What a placement costs, in cards, is the sum of
-//   the value that the node loses: what FGD calls fragmentation, the more the more a pool turns over (flow.h), and what
-//   looking ahead leaves idle (lookahead.h) of the resource that runs out first (balance.h), grow;
+//   the value that the node loses: what FGD calls fragmentation, which counts more where pods ask for memory of cards,
+//   and the more a pool turns over (flow.h), and what looking ahead leaves idle (lookahead.h) of the resource that runs
+//   out first (balance.h), grow;
 //     the worth of the places for pods that are hard to place shrinks (scarcity.h);
 //   what the card is spoiled for the shares that would fit it best (card_patterns.h);
 //   the price of what it takes from its group of nodes (prices.h).
@@ -26,10 +27,11 @@ namespace xpool::scheduler {
 struct XpoolOptions {
   // Weights of the costs.
   double fragmentation = 0.1, lookahead = 0.5, scarcity = 0.5, patterns = 2, prices = 0.3;
-  double turnover = 0.7;    // of fragmentation besides, where a pod goes for each that comes: 0 while a pool fills up
-  double cpu_prices = 0.3;  // against those of cards
-  int spare = 1;            // 1: nodes are spared for pods that wait; 0: none
-  int steps = 60;           // of the score
+  double card_memory = 0.2;  // of fragmentation besides, where pods ask for memory of cards
+  double turnover = 0.7;     // of fragmentation besides, where a pod goes for each that comes: 0 while a pool fills up
+  double cpu_prices = 0.3;   // against those of cards
+  int spare = 1;             // 1: nodes are spared for pods that wait; 0: none
+  int steps = 60;            // of the score
   int64_t cpu_grain_milli = 1000;  // of CPU, that makes a difference to the value of a node
   LookaheadOptions lookahead_options;
   PriceOptions price_options;
@@ -74,6 +76,7 @@ class Xpool final : public Policy {
 
   const XpoolOptions options_;
   const Fragmentation fragmentation_;
+  const double fragmentation_weight_;
   const CardPatterns patterns_;
   const Prices prices_;
   const Lookahead lookahead_;
