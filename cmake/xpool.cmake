@@ -63,8 +63,8 @@ target_link_libraries(xpool_openssl INTERFACE
   "$<IF:$<BOOL:$<TARGET_PROPERTY:XPOOL_GUEST>>,${xpool_openssl_folder}/libssl.a;${xpool_openssl_folder}/libcrypto.a,OpenSSL::SSL;OpenSSL::Crypto>")
 
 # Most of a compilation is the reading of the same system headers, so they are read once: for libraries, and for tests. Every
-# source still includes what it uses: the preset asan builds without. (What clang precompiles has paths in it, so that
-# ccache would find nothing from another clone.)
+# source still includes what it uses: the presets with sanitizers build without. (What clang precompiles has paths in it,
+# so that ccache would find nothing from another clone; and g++ 12 ends with an internal error with -fsanitize=thread.)
 option(XPOOL_PCH "Read the common headers once (precompiled)" ON)
 set(xpool_common_headers <algorithm> <atomic> <cstring> <functional> <map> <memory> <string> <thread> <vector>
   <absl/container/flat_hash_map.h> <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/strings/str_format.h>
