@@ -17,11 +17,17 @@ constexpr double kPrecision = 0.05;  // of the time that is found
 constexpr double kHalf = 0.5;
 constexpr double kRounding = 1e-9;
 
-// The chance that a pod has ended by a time from now, of which is known that it ends in |wait_ns|; -1: it is not known.
-double ChanceToHaveEnded(double wait_ns, double by_ns) {
-  if (wait_ns >= 0) return wait_ns <= by_ns ? 1 : 0;
-  return 1 - std::exp(-by_ns / kUnknownRuntimeNs);
-}
+// A time from now.
+class Moment {
+ public:
+  explicit Moment(double in_ns) : in_ns_(in_ns), unknown_(1 - std::exp(-in_ns / kUnknownRuntimeNs)) {}
+
+  // The chance that a pod has ended then, of which is known that it ends in |wait_ns|; -1: it is not known.
+  double ChanceToHaveEnded(double wait_ns) const { return wait_ns < 0 ? unknown_ : wait_ns <= in_ns_ ? 1 : 0; }
+
+ private:
+  double in_ns_, unknown_;
+};
 
 // The chance that |least| of |count| things have happened, each of which has with |chance| (binomial).
 double ChanceOf(int least, int count, double chance) {
@@ -80,7 +86,10 @@ class Prospect {
   }
 
   // Whether there is likely to be room |in_ns| from now.
-  bool HasRoom(double in_ns) const { return HasCpuAndMemory(in_ns) && HasCards(in_ns); }
+  bool HasRoom(double in_ns) const {
+    const Moment then(in_ns);
+    return HasCpuAndMemory(then) && HasCards(then);
+  }
 
  private:
   struct Pod {
@@ -97,10 +106,10 @@ class Prospect {
     return end_ns == kNever ? -1 : static_cast<double>(std::max<int64_t>(0, end_ns - now_ns_));
   }
 
-  bool HasCpuAndMemory(double in_ns) const {
+  bool HasCpuAndMemory(const Moment& then) const {
     Held cpu, memory;
     for (const Pod& pod : pods_) {
-      const double chance = ChanceToHaveEnded(pod.wait_ns, in_ns);
+      const double chance = then.ChanceToHaveEnded(pod.wait_ns);
       cpu.Add(pod.cpu_milli, chance);
       memory.Add(pod.memory_bytes, chance);
     }
@@ -109,11 +118,11 @@ class Prospect {
     return cpu.ChanceToFree(lacking_cpu) >= kHalf && memory.ChanceToFree(lacking_memory) >= kHalf;
   }
 
-  bool HasCards(double in_ns) const {
+  bool HasCards(const Moment& then) const {
     if (demand_.cards.empty()) return true;
     std::array<Held, kMostCards> compute{}, memory{};
     for (const User& user : users_) {
-      const double chance = ChanceToHaveEnded(user.wait_ns, in_ns);
+      const double chance = then.ChanceToHaveEnded(user.wait_ns);
       for (CardSet left = user.cards; left != 0; left &= static_cast<CardSet>(left - 1)) {
         const auto card = static_cast<size_t>(std::countr_zero(left));
         compute[card].Add(user.compute, chance);
@@ -153,8 +162,8 @@ std::optional<NodeIndex> NodeToSpare(const PoolState& pool, const Demand& demand
   for (NodeIndex node = 0; node < pool.nodes().size(); ++node) {
     if (!pool.node_exists(node) || !accepts(node)) continue;
     prospect.LookAt(node);
-    if (!prospect.HasRoom(soonest_ns * (1 - kPrecision))) continue;
     double too_soon_ns = 0, late_ns = soonest_ns * (1 - kPrecision);
+    if (!prospect.HasRoom(late_ns)) continue;
     while (late_ns - too_soon_ns > kPrecision * late_ns) {
       const double middle_ns = (too_soon_ns + late_ns) / 2;
       (prospect.HasRoom(middle_ns) ? late_ns : too_soon_ns) = middle_ns;

@@ -36,7 +36,7 @@ constexpr std::array kSettings = {
             [](double value, XpoolOptions* of) { of->price_options.temperature = value; }},
     Setting{"price-fill", 0.1, 10, [](double value, XpoolOptions* of) { of->price_options.fill = value; }},
     Setting{"steps", 1, 10'000, [](double value, XpoolOptions* of) { of->steps = static_cast<int>(value); }},
-    Setting{"spare", 0, 1, [](double value, XpoolOptions* of) { of->spare = static_cast<int>(value); }},
+    Setting{"spare", 0, 1, [](double value, XpoolOptions* of) { of->spare = value >= 1; }},
     Setting{"margin", 0, 10, [](double value, XpoolOptions* of) { of->scarcity_options.margin = value; }},
     Setting{"sequences", 1, 1000,
             [](double value, XpoolOptions* of) { of->lookahead_options.sequences = static_cast<int>(value); }},
@@ -85,10 +85,10 @@ void Xpool::Observe(const NodeTable& nodes, const Flow& flow) {
 }
 
 // In cards. Where it is not the cards that run out first, only looking ahead sees what is lost: it counts twice then.
-double Xpool::WasteOf(const NodeState& node) const {
+double Xpool::WasteOf(const NodeState& node, double fragmented_milli) const {
   const Lookahead::Idle idle = lookahead_.Of(node);
   const double left = balance_.card * idle.cards + balance_.core * idle.cores + balance_.card_gib * idle.card_gib;
-  return fragmentation_weight_ * fragmentation_.Of(node) / kCardMilli + options_.lookahead * (2 - balance_.card) * left;
+  return fragmentation_weight_ * fragmented_milli / kCardMilli + options_.lookahead * (2 - balance_.card) * left;
 }
 
 Xpool::Kept Xpool::KeptOf(const NodeState& node) const {
@@ -97,9 +97,10 @@ Xpool::Kept Xpool::KeptOf(const NodeState& node) const {
   Kept& kept = kept_.At(Mixed(node.shape() ^ Mixed(static_cast<uint64_t>(grain))), &is_new);
   if (!is_new && kept.epoch == epoch_) return kept;
   const NodeState in_grains = InGrains(node, options_.cpu_grain_milli);
-  if (is_new) kept.waste = static_cast<float>(WasteOf(in_grains));
-  const double fragmented = turnover_ > 0 ? fragmentation_.Of(in_grains) / kCardMilli : 0;
-  const double places = options_.scarcity * scarcity_.WorthOf(in_grains) - options_.turnover * turnover_ * fragmented;
+  const double fragmented_milli = is_new || turnover_ > 0 ? fragmentation_.Of(in_grains) : 0;
+  if (is_new) kept.waste = static_cast<float>(WasteOf(in_grains, fragmented_milli));
+  const double places = options_.scarcity * scarcity_.WorthOf(in_grains) -
+                        options_.turnover * turnover_ * (fragmented_milli / kCardMilli);
   kept.places = static_cast<int16_t>(std::clamp<double>(places * kPlaceSteps, INT16_MIN, INT16_MAX));
   kept.epoch = epoch_;
   return kept;

@@ -30,7 +30,7 @@ struct XpoolOptions {
   double card_memory = 0.2;  // of fragmentation besides, where pods ask for memory of cards
   double turnover = 0.7;     // of fragmentation besides, where a pod goes for each that comes: 0 while a pool fills up
   double cpu_prices = 0.3;   // against those of cards
-  int spare = 1;             // 1: nodes are spared for pods that wait; 0: none
+  bool spare = true;         // nodes, for pods that wait
   int steps = 60;            // of the score
   int64_t cpu_grain_milli = 1000;  // of CPU, that makes a difference to the value of a node
   LookaheadOptions lookahead_options;
@@ -50,7 +50,7 @@ class Xpool final : public Policy {
   std::optional<double> Cost(const Demand& demand, const NodeState& before, const NodeState& after) const override;
   std::vector<ScorePart> Explain(const Demand& demand, const NodeState& before, const NodeState& after) const override;
   bool scores_cards() const override { return true; }
-  bool spares_nodes() const override { return options_.spare > 0; }
+  bool spares_nodes() const override { return options_.spare; }
 
   void Observe(const NodeTable& nodes, const Flow& flow) override;
   uint32_t epoch() const override { return epoch_; }
@@ -62,7 +62,7 @@ class Xpool final : public Policy {
     int16_t places = 0;  // their worth, in kPlaceSteps of a card
     uint16_t epoch = 0;  // of |places|
   };
-  double WasteOf(const NodeState& node) const;
+  double WasteOf(const NodeState& node, double fragmented_milli) const;
   Kept KeptOf(const NodeState& node) const;
   static double PlacesOf(const Kept& kept) { return kept.places / kPlaceSteps; }
   double Price(const Demand& demand, uint16_t group) const;
